@@ -124,7 +124,7 @@ class Picture:
         self.curves = [self.axes.plot(X, 0 * X, color=color, linewidth=2.5)[0] for color in ramp]
         for curve, step in zip(self.curves, SHOWN):
             curve.set_label(f"after {step} steps")
-        self.axes.plot(x_train, sine(task, x_train), "ko", markersize=9, label="10 training points", zorder=3)
+        self.axes.plot(x_train, sine(task, x_train), "ko", markersize=9, label="training points", zorder=3)
         self.axes.set(xlabel="x", ylabel="f(x)", ylim=(-5.5, 5.5))
         self.axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
@@ -139,7 +139,7 @@ class Window(Picture):
     """The picture in a window, drawn anew as often as costs no more than a tenth of the time."""
 
     def __init__(self, task, x_train):
-        super().__init__(plt.figure(**PAGE), task, x_train)
+        super().__init__(plt.figure("Reptile on sine waves", **PAGE), task, x_train)
         self.closed, self.due = False, 0.0
         self.figure.canvas.mpl_connect("close_event", lambda event: setattr(self, "closed", True))
         plt.show(block=False)
