@@ -249,7 +249,7 @@ class SGD:
         """Forget the past: there is none."""
 
     def step(self, weights, grad, step_size):
-        """Move `weights` in place."""
+        """Move `weights` in place; `grad` is used up."""
         grad *= step_size
         weights -= grad
 
@@ -312,7 +312,7 @@ def inner_loop(net, phi, x, y, alpha, optimiser=SGD(), trace=False):
     weights[...] = phi
     if trace:
         grads, points = np.empty((2, len(x)) + weights.shape, weights.dtype)  # (k, T, P) each
-    for piece in pieces(weights):
+    for piece in pieces(weights, len(weights)) if weights.ndim > 1 else [...]:
         w, g = weights[piece], grad[piece]
         layers, layer_grads, h = net.layers(w), net.layers(g), net.units(x[0, piece], w.dtype)
         optimiser.reset(w)
@@ -328,13 +328,11 @@ def inner_loop(net, phi, x, y, alpha, optimiser=SGD(), trace=False):
     return (weights, grads, points) if trace else weights
 
 
-def pieces(weights):
-    """Slices that cut the task axis of (T, P) into equal pieces of at most CACHE bytes, weights and gradients."""
-    if weights.ndim == 1:
-        return [...]
-    T = len(weights)
-    count = min(T, math.ceil(2 * weights.nbytes / CACHE))
-    return [slice(T * i // count, T * (i + 1) // count) for i in range(count)]
+def pieces(weights, T):
+    """Slices that cut T tasks into pieces whose weights (like the last row of `weights`) and gradients fit in CACHE."""
+    count = max(1, math.ceil(T * 2 * weights.shape[-1] * weights.itemsize / CACHE))
+    size = max(1, math.ceil(T / count))
+    return [slice(start, start + size) for start in range(0, T, size)] or [slice(0, 0)]
 
 
 def coefficients(update, k):
@@ -355,7 +353,7 @@ def meta_gradient(net, phi, x, y, alpha, update="reptile", optimiser=SGD()):
 
     All the updates come from the same inner loop, with x (k, T, B, n_in) and y as it takes them (section 5.1):
 
-        update       meta-gradient
+        update       meta-gradient of a task
         "joint"      g_1                            gradient at φ: joint training on all tasks
         "fomaml"     g_k                            gradient at the adapted weights; mini-batch k is the tail
         "reptile"    g_1 + ... + g_k = (φ − W)/α    with any optimiser; so α times it is φ − W
@@ -364,16 +362,25 @@ def meta_gradient(net, phi, x, y, alpha, update="reptile", optimiser=SGD()):
 
     Raises ValueError, and FloatingPointError on divergence, as inner_loop does.
     """
-    if np.ndim(phi) != 1 or np.ndim(x) < 4:
-        raise ValueError(f"a meta-update takes phi (P,) and x (k, T, B, n_in), not {np.shape(phi)} and {np.shape(x)}")
+    phi, x, y = np.asarray(phi), np.asarray(x), np.asarray(y)
+    if phi.ndim != 1 or x.ndim < 4 or y.ndim < 3:
+        raise ValueError(f"a meta-update takes phi (P,) and x (k, T, B, n_in), not {phi.shape} and {x.shape}")
+    total, T = np.zeros_like(phi), x.shape[1]
+    for piece in pieces(phi, T):
+        total += task_gradients(net, phi, x[:, piece], y[:, piece], alpha, update, optimiser).sum(axis=0)
+    return total / T
+
+
+def task_gradients(net, phi, x, y, alpha, update="reptile", optimiser=SGD()):
+    """What meta_gradient is the mean of: α times the meta-gradient of each task by itself, (T, P)."""
     name = update if isinstance(update, str) else "sum"
     if name == "reptile":
         weights = inner_loop(net, phi, x, y, alpha, optimiser)
-        return np.subtract(phi, weights, out=weights).sum(axis=0) / len(weights)
+        return np.subtract(phi, weights, out=weights)
     if name != "maml":
         c = coefficients(update, len(x))
         _, grads, _ = inner_loop(net, phi, x, y, alpha, optimiser, trace=True)
-        return alpha * np.tensordot(c, grads.mean(axis=1), axes=1).astype(phi.dtype)
+        return alpha * np.tensordot(c.astype(phi.dtype), grads, axes=1)
     if not isinstance(optimiser, SGD):
         raise ValueError("exact MAML differentiates through inner steps of SGD only")
     _, grads, points = inner_loop(net, phi, x, y, alpha, trace=True)
@@ -381,7 +388,7 @@ def meta_gradient(net, phi, x, y, alpha, update="reptile", optimiser=SGD()):
     v = grads[-1]  # (T, P)
     for j in reversed(range(len(x) - 1)):
         v = v - alpha * net.hessian_vector_product(points[j], x[j], y[j], v)
-    return alpha * v.mean(axis=0)
+    return alpha * v
 
 
 def train(net, phi, sample, rng, *, alpha, epsilon, iterations, meta_batch=1,
@@ -415,7 +422,7 @@ def train(net, phi, sample, rng, *, alpha, epsilon, iterations, meta_batch=1,
         try:
             gradient = meta_gradient(net, phi, x, y, alpha, update, inner)
         except FloatingPointError as error:
-            raise FloatingPointError(f"iteration {iteration + 1}: {error}, or a smaller epsilon than {epsilon:g}") from None
+            raise FloatingPointError(f"iteration {iteration + 1}: {error}, or epsilon than {epsilon:g}") from None
         # With SGD outside and Reptile's gradient φ − W this is φ ← φ + ε (W − φ).
         outer.step(phi, gradient, epsilon * (1 - iteration / iterations))
         yield iteration + 1, phi
@@ -512,7 +519,7 @@ def describe(net, outer, settings):
 
 @contextmanager
 def whole(path):
-    """Yield a temporary path beside `path` to write to, and move it there at the end: whole or, on an error, not at all."""
+    """A context that yields a path to write to; at its end the file moves to `path`, whole, or on an error is removed."""
     path = Path(path)
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:

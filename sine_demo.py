@@ -1,6 +1,6 @@
 """Reptile on sine waves: the demonstration of OpenAI's announcement, number for number, without PyTorch.
 
-A task is a sine f(x) = a sin(x + b) on 50 points of [−5, 5], with its amplitude a and its phase b drawn at random. After
+A task is a sine f(x) = a sin(x + b) on 50 points of [−5, 5], with amplitude a and phase b drawn at random. After
 meta-training on one sine after another, the network learns a new one from 10 points in a few steps.
 
     python sine_demo.py                      train and watch, a few seconds

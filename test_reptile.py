@@ -94,10 +94,8 @@ def test_hessian_vector_product(loss):
     net, _, weights, x, y = problem(loss=loss)
     u, v = np.random.default_rng(3).normal(size=(2, T, net.P))
     Hu, Hv = (net.hessian_vector_product(weights, x[0], y[0], w) for w in (u, v))
-    difference = (
-        net.loss_and_gradient(weights + 1e-5 * v, x[0], y[0])[1] - net.loss_and_gradient(weights - 1e-5 * v, x[0], y[0])[1]
-    )
-    np.testing.assert_allclose(Hv, difference / 2e-5, atol=1e-7)
+    above, below = (net.loss_and_gradient(weights + h * v, x[0], y[0])[1] for h in (1e-5, -1e-5))
+    np.testing.assert_allclose(Hv, (above - below) / 2e-5, atol=1e-7)
     np.testing.assert_allclose((u * Hv).sum(axis=1), (v * Hu).sum(axis=1), rtol=1e-12)
     single = net.hessian_vector_product(weights[1], x[0, 1], y[0, 1], v[1])
     np.testing.assert_allclose(single, Hv[1], rtol=1e-12)
@@ -118,6 +116,14 @@ def test_init_is_uniform_and_seeded():
         assert 0.98 / math.sqrt(n_in) < abs(layer).max() <= 1 / math.sqrt(n_in)
         assert layer.std() == pytest.approx(1 / math.sqrt(3 * n_in), rel=0.05)
     assert np.array_equal(net.init(np.random.default_rng(5)), net.init(np.random.default_rng(5)))
+
+
+def test_readme_snippet_prints_what_the_readme_says(capsys):
+    """Oracle: the README's own sentence after the snippet."""
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", readme, re.DOTALL).group(1)
+    exec(compile(code, "README.md", "exec"), {})
+    assert tuple(capsys.readouterr().out.splitlines()) == re.search(r"It prints `(.*)` and `(.*)`\.", readme).groups()
 
 
 # Optimisers and the inner loop
@@ -228,15 +234,14 @@ def test_taylor_expansions_of_section_5():
         "reptile": lambda a: sum(g) - a * sum(H(i, before[i]) for i in range(K)),
     }
     for update, predicted in expansion.items():
-        residual = [
-            np.linalg.norm(meta_gradient(net, phi, x[:, :1], y[:, :1], a, update) / a - predicted(a)) for a in (2e-3, 1e-3)
-        ]
-        assert residual[0] / residual[1] == pytest.approx(4, rel=0.02), update
+        measured = lambda a: meta_gradient(net, phi, x[:, :1], y[:, :1], a, update) / a  # noqa: B023
+        coarse, fine = (np.linalg.norm(measured(a) - predicted(a)) for a in (2e-3, 1e-3))
+        assert coarse / fine == pytest.approx(4, rel=0.02), update
 
 
 @pytest.mark.parametrize("tail", ["shared", "separate"])
 def test_minibatches(tail):
-    """Oracle: the definition. No example twice before all have been used, and a separate tail meets none of the rest."""
+    """Oracle: the definition. No example twice before all are used, and a separate tail meets none of them."""
     N, k, b = 10, 6, 3
     drawn = minibatches(np.random.default_rng(1), T, N, k, b, tail)
     assert drawn.shape == (k, T, b)
@@ -245,7 +250,7 @@ def test_minibatches(tail):
         pool = N if tail == "shared" else N - b
         assert len(set(body.ravel()[:pool])) == pool
         assert (tail == "separate") == set(drawn[-1, t]).isdisjoint(body.ravel())
-    assert len({tuple(order) for order in drawn[:3].swapaxes(0, 1).reshape(T, -1)}) == T, "tasks must not share an order"
+    assert len({tuple(drawn[:, t].ravel()) for t in range(T)}) == T, "tasks must not share an order"
 
 
 # Training
@@ -300,18 +305,18 @@ def test_one_task_and_full_step_is_plain_sgd():
     np.testing.assert_allclose(ours, phi, rtol=1e-12)
 
 
-GIST_LOSSES = """6.585 6.240 3.570 0.341 0.149 0.101 0.074 0.061 0.050 0.048 0.045 0.044 0.045 0.045 0.048 0.048 0.047 0.043
-    0.044 0.049 0.046 0.044 0.050 0.051 0.047 0.047 0.050 0.048 0.047 0.048 0.048""".split()
+GIST_LOSSES = """6.585 6.240 3.570 0.341 0.149 0.101 0.074 0.061 0.050 0.048 0.045 0.044 0.045 0.045 0.048 0.048 0.047
+    0.043 0.044 0.049 0.046 0.044 0.050 0.051 0.047 0.047 0.050 0.048 0.047 0.048 0.048""".split()
 GIST_FINAL = [0.42942142, 0.031738624, -0.121004194, 0.24102303, -0.24440354, -0.1943108, -0.21444547, -0.38479778,
               -0.057332974, 0.39847112, -0.09164247, -0.27766255, 0.058580585, -0.3449843, 0.15751667]  # fmt: skip
 
 
 def test_training_ends_where_the_gist_ends():
     """Oracle: every 300th parameter, and the norm of all, of a recorded PyTorch run of the gist, seed 0."""
-    rng = np.random.RandomState(0)
-    sine_demo.draw_sine(rng), rng.choice(50, size=10)
-    phi = sine_demo.pytorch_init(sine_demo.NETWORK, 0)
-    for _, phi in train(sine_demo.NETWORK, phi, sine_demo.sample_sines, rng, alpha=0.02, epsilon=0.1, iterations=30_000):
+    net, rng = sine_demo.NETWORK, np.random.RandomState(0)
+    sine_demo.draw_sine(rng), rng.choice(50, size=10)  # the gist's plotted sine and points
+    phi = sine_demo.pytorch_init(net, 0)
+    for _, phi in train(net, phi, sine_demo.sample_sines, rng, alpha=0.02, epsilon=0.1, iterations=30_000):
         pass
     np.testing.assert_allclose(phi[::300], GIST_FINAL, atol=1e-5)
     assert np.linalg.norm(phi) == pytest.approx(16.808373, abs=1e-4)
@@ -382,16 +387,17 @@ def damage_phi(path):
         np.savez(path, **(dict(saved) | {"phi": np.full(NET.P, np.nan)}))
 
 
-@pytest.mark.parametrize(
-    "damage", [damage_truncated, damage_pickled, damage_object_array, damage_npy, damage_foreign, damage_phi, Path.unlink]
-)
+DAMAGES = [damage_truncated, damage_pickled, damage_object_array, damage_npy, damage_foreign, damage_phi, Path.unlink]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_load_refuses_what_save_did_not_write(tmp_path, damage):
     """Oracle: the error names the file, and generator and optimiser are as they were."""
     path, rng, outer = tmp_path / "run.npz", np.random.default_rng(0), Adam()
     outer.reset(np.zeros(NET.P))
     save(path, NET, np.zeros(NET.P), 1, np.random.default_rng(5), outer)
     damage(path)
-    with pytest.raises(ValueError, match="run.npz"):
+    with pytest.raises(ValueError, match=r"run\.npz"):
         load(path, NET, rng, outer)
     assert rng.random() == np.random.default_rng(0).random()
     assert outer.t == 0
@@ -417,6 +423,7 @@ def test_load_refuses_another_run(tmp_path, net, rng, outer, settings, message):
 # Bad input
 
 GOOD = {"net": NET, "phi": NET.init(np.random.default_rng(0)), "alpha": 0.1}
+CLASSIFIER, ZEROS = MLP([2, 3], loss="cross-entropy"), np.zeros(9)
 X4, Y4 = sample(np.random.default_rng(0), T)  # (4, 3, 6, 2), (4, 3, 6, 1)
 NAN = np.where(np.arange(2) == 0, np.nan, X4)
 
@@ -446,10 +453,10 @@ NAN = np.where(np.arange(2) == 0, np.nan, X4)
         (lambda: NET.loss(GOOD["phi"], X4[0, 0], Y4[0, 0, :, 0]), r"y must have shape \(6, 1\)"),
         (lambda: NET.loss(GOOD["phi"], X4[0, 0], Y4[0, 0, :1]), r"y must have shape \(6, 1\)"),
         (lambda: NET.loss(GOOD["phi"], X4[0, 0], Y4[0, 0] * np.inf), "NaN"),
-        (lambda: MLP([2, 3], loss="cross-entropy").loss(np.zeros(9), X4[0, 0], np.array([0, 1, 2, 3, 0, 0])), "0 ... 2"),
-        (lambda: MLP([2, 3], loss="cross-entropy").loss(np.zeros(9), X4[0, 0], np.array([0, 1, -1, 0, 0, 0])), "0 ... 2"),
-        (lambda: MLP([2, 3], loss="cross-entropy").loss(np.zeros(9), X4[0, 0], np.zeros(6)), "integers"),
-        (lambda: MLP([2, 3], "relu").hessian_vector_product(np.zeros(9), X4[0, 0], np.zeros((6, 3)), np.zeros(9)), "tanh"),
+        (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], np.array([0, 1, 2, 3, 0, 0])), "0 ... 2"),
+        (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], np.array([0, 1, -1, 0, 0, 0])), "0 ... 2"),
+        (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], np.zeros(6)), "integers"),
+        (lambda: MLP([2, 3], "relu").hessian_vector_product(ZEROS, X4[0, 0], np.zeros((6, 3)), ZEROS), "tanh"),
         (lambda: NET.hessian_vector_product(GOOD["phi"], X4[0, 0], Y4[0, 0], np.zeros(3)), "v must have"),
         (lambda: inner_loop(**GOOD, x=X4[:, 0], y=Y4), "y must have shape"),
         (lambda: inner_loop(**GOOD, x=X4, y=Y4[:3]), "y must have shape"),
@@ -492,7 +499,8 @@ def test_divergence_is_reported_with_its_iteration():
 
 def demo(*arguments, **environment):
     """Run sine_demo.py without a display, or with the given environment."""
-    clean = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")}
+    screen = ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
+    clean = {name: value for name, value in os.environ.items() if name not in screen}
     command = [sys.executable, str(HERE / "sine_demo.py"), *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean | environment)
 
@@ -593,15 +601,15 @@ SCREEN = ("Xvfb", "openbox", "wmctrl")
 def test_window_on_a_virtual_screen(tmp_path):
     """Oracle: the X server lists a window; the window manager's close button ends the program cleanly."""
     pytest.importorskip("tkinter", reason="needs tkinter")
-    with subprocess.Popen([*"Xvfb -displayfd 1 -screen 0 1280x800x24".split()], stdout=subprocess.PIPE, text=True) as screen:
+    server = "Xvfb -displayfd 1 -screen 0 1280x800x24".split()
+    with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as screen:
         display = {"DISPLAY": ":" + screen.stdout.readline().strip()}
         manager = subprocess.Popen(["openbox"], env=os.environ | display, stderr=subprocess.DEVNULL)
         process = demo("--iterations", 10**8, "--figure", tmp_path / "sine.png", MPLBACKEND="TkAgg", **display)
         assert process.stdout.readline().startswith("iteration 1 ")
-        for _ in range(100):
-            close = subprocess.run(["wmctrl", "-c", "Reptile on sine waves"], env=os.environ | display, stderr=subprocess.DEVNULL)
-            if close.returncode == 0:
-                break
+        close = ["wmctrl", "-c", "Reptile on sine waves"]
+        while subprocess.run(close, env=os.environ | display, stderr=subprocess.DEVNULL).returncode:
+            assert process.poll() is None
             time.sleep(0.1)
         out, err = process.communicate(timeout=60)
         manager.terminate()

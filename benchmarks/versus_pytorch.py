@@ -75,9 +75,9 @@ def torch_run(iterations):
 def floor_run(T, iterations):
     """Only the matrix products and tanh of the five inner steps of T tasks."""
     x = np.ones((T, B, 2), np.float32)
-    layers = [np.ascontiguousarray(np.broadcast_to(Wb, (T, *Wb.shape))) for Wb in NETWORK.layers(pytorch_init(NETWORK, 0))]
+    layers = NETWORK.layers(np.repeat(pytorch_init(NETWORK, 0)[None], T, axis=0))
     h = [x, *(np.ones((T, B, 65), np.float32) for _ in range(2))]
-    grads = [np.empty_like(Wb) for Wb in layers]
+    grads = NETWORK.layers(np.empty((T, NETWORK.P), np.float32))
     out = np.ones((T, B, 1), np.float32)
     for _ in range(5 * iterations):
         for Wb, h_in, h_out in zip(layers, h, h[1:]):
