@@ -519,7 +519,7 @@ def describe(net, outer, settings):
 
 @contextmanager
 def whole(path):
-    """A context that yields a path to write to; at its end the file moves to `path`, whole, or on an error is removed."""
+    """A context that yields a path to write to; at its end the file moves to `path` whole, or on an error is removed."""
     path = Path(path)
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
