@@ -286,11 +286,6 @@ class Adam:
         weights -= step_size * m_hat / (np.sqrt(v_hat) + self.eps)
 
 
-# Tasks are worked through in pieces whose weights and gradients stay in the processor's cache: 100 tasks at once
-# would take longer a task than 20, as each step would fetch them from main memory.
-CACHE = 2**20  # bytes
-
-
 def inner_loop(net, phi, x, y, alpha, optimiser=SGD(), trace=False):
     """k steps on each of T tasks, all tasks at once: the adapted weights W, (T, P). phi stays as it is.
 
@@ -324,12 +319,15 @@ def inner_loop(net, phi, x, y, alpha, optimiser=SGD(), trace=False):
                     grads[i, piece], points[i, piece] = g, w
                 optimiser.step(w, g, alpha)
     if not np.isfinite(weights).all():
-        raise FloatingPointError(f"the inner loop diverged within {len(x)} steps: try a smaller alpha than {alpha:g}")
+        raise FloatingPointError(f"the inner loop diverged within {len(x)} steps: try a smaller alpha (now {alpha:g})")
     return (weights, grads, points) if trace else weights
 
 
+CACHE = 2**20  # bytes that are quick to reach; with less, or with much more, an iteration takes longer a task
+
+
 def pieces(weights, T):
-    """Slices that cut T tasks into pieces whose weights (like the last row of `weights`) and gradients fit in CACHE."""
+    """Slices that cut T tasks into pieces whose weights (as `weights`, (..., P)) and gradients fit into CACHE."""
     count = max(1, math.ceil(T * 2 * weights.shape[-1] * weights.itemsize / CACHE))
     size = max(1, math.ceil(T / count))
     return [slice(start, start + size) for start in range(0, T, size)] or [slice(0, 0)]
@@ -410,7 +408,8 @@ def train(net, phi, sample, rng, *, alpha, epsilon, iterations, meta_batch=1,
     check_positive("epsilon", epsilon)
     check_count("iterations", iterations)
     check_count("meta_batch", meta_batch)
-    if not 0 <= start <= iterations:
+    check_count("meta_batch times the number of parameters", meta_batch * net.P)
+    if start not in range(iterations + 1):
         raise ValueError(f"start must be from 0 to iterations = {iterations}, not {start}")
     phi = np.array(phi)
     if start == 0:
@@ -422,7 +421,7 @@ def train(net, phi, sample, rng, *, alpha, epsilon, iterations, meta_batch=1,
         try:
             gradient = meta_gradient(net, phi, x, y, alpha, update, inner)
         except FloatingPointError as error:
-            raise FloatingPointError(f"iteration {iteration + 1}: {error}, or epsilon than {epsilon:g}") from None
+            raise FloatingPointError(f"iteration {iteration + 1}: {error} or epsilon (now {epsilon:g})") from None
         # With SGD outside and Reptile's gradient φ − W this is φ ← φ + ε (W − φ).
         outer.step(phi, gradient, epsilon * (1 - iteration / iterations))
         yield iteration + 1, phi
@@ -481,24 +480,15 @@ def load(path, net, rng, outer=SGD(), **settings):
     The run then ends bit for bit where it would have ended without the interruption. Raises ValueError, and changes
     nothing, if the file is not one that `save` wrote whole, or if its network or settings are not those given.
     """
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as saved:
-            arrays = {name: saved[name] for name in saved.files}
-        settings_there, rng_state = (json.loads(str(arrays[name])) for name in ("settings", "rng"))
-        phi, iteration = arrays["phi"], int(arrays["iteration"])
-        if not np.isfinite(phi).all():
-            raise ValueError("phi is not finite")
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception as error:  # a foreign file can fail in any way that a parser knows
-        raise ValueError(f"{path} is not a file that save() wrote, or not the whole of it") from error
+    arrays, settings_there, rng_state = read(path)
     settings_here = describe(net, outer, settings)
     for name in sorted(settings_here.keys() | settings_there.keys()):
         here, there = settings_here.get(name, "unset"), settings_there.get(name, "unset")
         if here != there:
             raise ValueError(f"{path} was saved with {name} = {there}, but this run has {name} = {here}")
-    if phi.shape != (net.P,):
-        raise ValueError(f"{path} holds phi of shape {phi.shape}, not ({net.P},)")
+    phi, outer_state = arrays["phi"], {name: arrays.get(f"outer_{name}") for name in outer.state}
+    if phi.shape != (net.P,) or not np.isfinite(phi).all() or any(value is None for value in outer_state.values()):
+        raise ValueError(f"{path} does not hold what a run of {net} needs")
     try:
         if isinstance(rng, np.random.RandomState):
             rng.set_state(rng_state)
@@ -506,10 +496,22 @@ def load(path, net, rng, outer=SGD(), **settings):
             rng.bit_generator.state = rng_state
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} was saved with another kind of random generator than {rng}") from error
-    for name in outer.state:
-        value = arrays[f"outer_{name}"]
+    for name, value in outer_state.items():
         setattr(outer, name, value if value.ndim else value.item())
-    return phi, iteration
+    return phi, int(arrays["iteration"])
+
+
+def read(path):
+    """(arrays, settings, state of the random generator) in a file that `save` wrote, or ValueError."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as saved:
+            arrays = {name: saved[name] for name in saved.files}
+        int(arrays["iteration"]), arrays["phi"].shape
+        return arrays, dict(json.loads(str(arrays["settings"]))), dict(json.loads(str(arrays["rng"])))
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
+    except Exception as error:  # a foreign file can fail in any way that a parser knows
+        raise ValueError(f"{path} is not a file that save() wrote, or not the whole of it") from error
 
 
 def describe(net, outer, settings):
@@ -519,7 +521,7 @@ def describe(net, outer, settings):
 
 @contextmanager
 def whole(path):
-    """A context that yields a path to write to; at its end the file moves to `path` whole, or on an error is removed."""
+    """A context that yields a path to write to. That file then moves to `path`, whole, or on an error is removed."""
     path = Path(path)
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
