@@ -86,14 +86,14 @@ def predictions(phi, task, x_train, steps=SHOWN):
 
 
 def draw_test_tasks(seed, T):
-    """T new sines, and 10 different points of each, (T, 10, 1), to learn it from. They depend on the seed and T only."""
+    """T new sines and 10 different points of each, (T, 10, 1), to learn it from: they depend on seed and T only."""
     rng = np.random.default_rng([seed, T])  # another generator than the training's
     tasks = rng.uniform(0, 2 * np.pi, (T, 1, 1)), rng.uniform(0.1, 5, (T, 1, 1))
     return tasks, X[rng.random((T, len(X))).argsort()[:, :B]]
 
 
 def evaluate(phi, seed, T=1000, steps=TABLE):
-    """Mean squared error on all 50 points, (len(steps), T), of T new sines after each number of inner steps from phi."""
+    """Mean squared error on all 50 points of T new sines, (len(steps), T), after each number of inner steps."""
     tasks, x_train = draw_test_tasks(seed, T)
     x, y = np.broadcast_to(X, (T, *X.shape)), sine(tasks, X)  # (T, 50, 1)
     weights, done, errors = np.broadcast_to(phi, (T, NETWORK.P)), 0, []
