@@ -363,30 +363,29 @@ def meta_gradient(net, phi, x, y, alpha, update="reptile", optimiser=SGD()):
     phi, x, y = np.asarray(phi), np.asarray(x), np.asarray(y)
     if phi.ndim != 1 or x.ndim < 4 or y.ndim < 3:
         raise ValueError(f"a meta-update takes phi (P,) and x (k, T, B, n_in), not {phi.shape} and {x.shape}")
-    total, T = np.zeros_like(phi), x.shape[1]
-    for piece in pieces(phi, T):
+    T = x.shape[1]
+    if isinstance(update, str) and update == "reptile":
+        return phi - inner_loop(net, phi, x, y, alpha, optimiser).sum(axis=0) / T
+    total = np.zeros_like(phi)
+    for piece in pieces(phi, T):  # here too, because the trace of many tasks is large
         total += task_gradients(net, phi, x[:, piece], y[:, piece], alpha, update, optimiser).sum(axis=0)
-    return total / T
+    return alpha * total / T
 
 
-def task_gradients(net, phi, x, y, alpha, update="reptile", optimiser=SGD()):
-    """What meta_gradient is the mean of: α times the meta-gradient of each task by itself, (T, P)."""
-    name = update if isinstance(update, str) else "sum"
-    if name == "reptile":
-        weights = inner_loop(net, phi, x, y, alpha, optimiser)
-        return np.subtract(phi, weights, out=weights)
-    if name != "maml":
-        c = coefficients(update, len(x))
-        _, grads, _ = inner_loop(net, phi, x, y, alpha, optimiser, trace=True)
-        return alpha * np.tensordot(c.astype(phi.dtype), grads, axes=1)
-    if not isinstance(optimiser, SGD):
+def task_gradients(net, phi, x, y, alpha, update, optimiser=SGD()):
+    """The meta-gradient of each task by itself, (T, P), out of the gradients met in the inner loop."""
+    maml = isinstance(update, str) and update == "maml"
+    if maml and not isinstance(optimiser, SGD):
         raise ValueError("exact MAML differentiates through inner steps of SGD only")
-    _, grads, points = inner_loop(net, phi, x, y, alpha, trace=True)
+    c = None if maml else coefficients(update, len(x))
+    _, grads, points = inner_loop(net, phi, x, y, alpha, optimiser, trace=True)
+    if not maml:
+        return np.tensordot(c.astype(phi.dtype), grads, axes=1)
     # Backwards through the steps: step j maps φ_j to φ_j − α g_j, so its derivative is I − α H_j, which is symmetric.
     v = grads[-1]  # (T, P)
     for j in reversed(range(len(x) - 1)):
         v = v - alpha * net.hessian_vector_product(points[j], x[j], y[j], v)
-    return alpha * v
+    return v
 
 
 def train(net, phi, sample, rng, *, alpha, epsilon, iterations, meta_batch=1,
