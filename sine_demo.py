@@ -186,8 +186,7 @@ def parse(argv):
     parser.add_argument("--iterations", type=int, default=30_000, metavar="N", help="outer steps (default: 30000)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the network and the tasks (default: 0)")
     parser.add_argument("--meta-batch", type=int, default=1, metavar="T", help="tasks an iteration (default: 1)")
-    parser.add_argument("--update", choices=UPDATES, default="reptile",
-                        help="meta-update (default: reptile)")
+    parser.add_argument("--update", choices=UPDATES, default="reptile", help="meta-update (default: reptile)")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="save the last picture: .png, .pdf or .svg")
     parser.add_argument("--animation", type=Path, metavar="FILE.gif", help="save the training as an animation")
     parser.add_argument("--no-plot", action="store_true", help="open no window")
@@ -196,7 +195,8 @@ def parse(argv):
     try:
         check_count("--iterations", args.iterations)
         check_count("--meta-batch", args.meta_batch, most=10_000)
-        check_count("--seed", args.seed + 1, most=2**32)
+        if not 0 <= args.seed < 2**32:
+            raise ValueError(f"--seed must be a whole number from 0 to {2**32 - 1:,}, not {args.seed}")
         check_output("--figure", args.figure, (".png", ".pdf", ".svg"))
         check_output("--animation", args.animation, (".gif",))
     except ValueError as error:
@@ -219,17 +219,18 @@ def check_output(name, path, suffixes):
 
 
 def follow_training(args, rng, phi, window, picture, add_frame):
-    """Train, printing and drawing on the way, to the end or until the user stops it; return (phi, iteration)."""
-    iteration, frame_every = 0, max(1, args.iterations // 60)
+    """Train to the end, or until the user stops it, with a line every 1000 iterations or 10 s; (phi, iteration)."""
+    iteration, frame_every, told = 0, max(1, args.iterations // 60), 0.0
     run = train(NETWORK, phi, sample_sines, rng, alpha=ALPHA, epsilon=EPSILON, iterations=args.iterations,
                 meta_batch=args.meta_batch, update=args.update)
     try:
         for iteration, phi in run:
             last = iteration == args.iterations
-            if iteration == 1 or iteration % 1000 == 0 or last:
+            if iteration == 1 or iteration % 1000 == 0 or last or time.monotonic() - told > 10:
+                told = time.monotonic()
                 error = predictions(phi, picture.task, picture.x_train)[-1] - sine(picture.task, X)
                 print(f"iteration {iteration:<6} loss on plotted curve {np.square(error).mean():.3f}", flush=True)
-            if add_frame and (iteration == 1 or iteration % frame_every == 0 or last):
+            if add_frame and (iteration == 1 or iteration % frame_every == 0):
                 picture.draw(phi, iteration)
                 add_frame()
             if window:
