@@ -7,6 +7,12 @@ examples. Reptile finds one by repeating three lines:
     2. move φ a little towards W:  φ ← φ + ε (W − φ)
     3. let ε fall linearly to zero
 
+Why k > 1? The k gradients of a task are met one after another, each where the last one led. On average, and to first
+order in α, their sum is k times the mean gradient *minus*, for each pair of mini-batches, α/2 times the gradient of the
+inner product of the pair's two gradients. So a step of Reptile lowers the loss, and it turns the gradients of a task's
+mini-batches towards each other: what lowers the loss on some examples then lowers it on the others, which is what
+learning from few examples needs. With k = 1 there is no pair, and Reptile is joint training on all tasks.
+
 The one idea of this module: a network's parameters are *one vector*, as φ is in the paper. Every formula is then one
 line, and T tasks are learnt at once by giving the vector a leading task axis: `weights` of shape (T, P).
 
@@ -17,7 +23,7 @@ line, and T tasks are learnt at once by giving the vector a leading task axis: `
     ε       epsilon                          outer step size
     k       k                                steps of the inner loop, one mini-batch each
     g_i     grads[i - 1]    (T, P) or (P,)   gradient met at inner step i = 1 ... k
-    φ_i     points[i - 1]   (T, P) or (P,)   weights at which g_i was met; φ_1 = φ
+    φ_i     points[i - 1]   (T, P) or (P,)   the weights, a point in parameter space, at which g_i was met; φ_1 = φ
             T, B, P                          tasks in a meta-batch, examples in a mini-batch, parameters
             x               (k, T, B, n_in)  inputs of k mini-batches of T tasks
             y               (k, T, B, n_out) targets, or for cross-entropy integer labels (k, T, B)
@@ -26,7 +32,7 @@ The file reads from top to bottom: network, optimisers, inner loop, meta-updates
 
 Follows: A. Nichol, J. Achiam, J. Schulman, "On First-Order Meta-Learning Algorithms", arXiv:1803.02999 (v3).
 But: no convolution, no batch normalisation (so nothing leaks between the examples of a mini-batch, and no result is
-transductive), no GPU, and exact MAML only where the inner optimiser is SGD.
+transductive), no GPU, and exact MAML only for tanh networks that learn by SGD.
 """
 
 import json
@@ -115,11 +121,11 @@ class MLP:
     """
 
     def __init__(self, sizes, activation="tanh", loss="mse"):
+        if not np.iterable(sizes) or len(sizes) < 2:
+            raise ValueError(f"sizes must list at least the inputs and the outputs, as [1, 64, 1] does, not {sizes!r}")
         self.sizes = tuple(check_count("a layer's size", size) for size in sizes)
-        if len(self.sizes) < 2:
-            raise ValueError(f"sizes must name at least the inputs and the outputs, not {list(self.sizes)}")
         for name, value, known in ("activation", activation, ACTIVATIONS), ("loss", loss, LOSSES):
-            if value not in known:
+            if value not in list(known):
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
         self.activation, self.loss_name = activation, loss
         self.f, self.f_slope = ACTIVATIONS[activation]
@@ -149,26 +155,28 @@ class MLP:
             matrices.append(weights[..., start:end].reshape(weights.shape[:-1] + (n_in + 1, n_out)))
         return matrices
 
-    def units(self, x, dtype):
-        """[x, h_1, h_2, ...], (T, B, n + 1) each, for `forward` to fill: the last unit of each is 1, and carries b."""
-        return [x] + [np.ones(x.shape[:-1] + (n + 1,), dtype) for n in self.sizes[1:-1]]
+    def units(self, x1, dtype):
+        """[x1, h_1, h_2, ...], (T, B, n + 1) each, for `forward` to fill: the last unit of each is 1, and carries b."""
+        return [x1] + [np.ones(x1.shape[:-1] + (n + 1,), dtype) for n in self.sizes[1:-1]]
 
     def forward(self, layers, h):
-        """Fill in h_1, h_2, ... of h = [x, h_1, h_2, ...] and return the outputs, (T, B, n_out).
+        """Fill in h_1, h_2, ... of h = [x1, h_1, h_2, ...] and return the outputs, (T, B, n_out).
 
         The bias is the weight of a unit that is always 1:  z = h W + b = [h 1] [W over b], one product.
         """
         for Wb, h_in, h_out in zip(layers, h, h[1:]):
             np.matmul(h_in, Wb, out=h_out[..., :-1])  # z, (T, B, n_out)
-            self.f(h_out)
+            self.f(h_out)  # the 1 too, as a whole array is quicker than all of it but a column; hence the next line
             h_out[..., -1] = 1
         return h[-1] @ layers[-1]
 
     def backward(self, layers, h, out, y, grads):
         """Backpropagation: write ∂L/∂[W over b] of each layer into `grads`, which is laid out as `layers`.
 
-        With dz standing for ∂L/∂z, the chain rule gives, from the last layer (which is linear: its z is out) down,
+        With dz standing for ∂L/∂z and h for a layer's inputs, the chain rule gives, from the last layer down (which is
+        linear: its z is out),
             ∂L/∂[W over b] = [h 1]ᵀ dz      ∂L/∂[h 1] = dz [W over b]ᵀ      ∂L/∂z of the layer below = ∂L/∂h f'(z)
+        where the last product is elementwise.
         """
         dz = self.loss_slope(out, y)  # (T, B, n_out)
         for l in reversed(range(len(layers))):
@@ -183,19 +191,19 @@ class MLP:
 
     def predict(self, weights, x):
         """The network's outputs, (T, B, n_out); for cross-entropy, the classes' probabilities."""
-        weights, x, _ = self.check(weights, x)
-        return self.link(self.forward(self.layers(weights), self.units(x, weights.dtype)))
+        weights, x1, _ = self.check(weights, x)
+        return self.link(self.forward(self.layers(weights), self.units(x1, weights.dtype)))
 
     def loss(self, weights, x, y):
         """The mean loss over the B examples: (T,), or a scalar for weights (P,)."""
-        weights, x, y = self.check(weights, x, y)
-        return self.loss_value(self.forward(self.layers(weights), self.units(x, weights.dtype)), y)
+        weights, x1, y = self.check(weights, x, y)
+        return self.loss_value(self.forward(self.layers(weights), self.units(x1, weights.dtype)), y)
 
     def loss_and_gradient(self, weights, x, y):
         """The loss, (T,), and its gradient, (T, P): each task's own, as tasks share nothing."""
-        weights, x, y = self.check(weights, x, y)
+        weights, x1, y = self.check(weights, x, y)
         grad = np.empty_like(weights)
-        layers, h = self.layers(weights), self.units(x, weights.dtype)
+        layers, h = self.layers(weights), self.units(x1, weights.dtype)
         out = self.forward(layers, h)
         self.backward(layers, h, out, y, self.layers(grad))
         return self.loss_value(out, y), grad
@@ -203,26 +211,30 @@ class MLP:
     def hessian_vector_product(self, weights, x, y, v):
         """H v, (T, P), exact to rounding, for the price of one gradient in complex numbers; v as weights.
 
-        The gradient is an analytic function, so g(w + i h v) = g(w) + i h H v + O(h²): the imaginary part is H v
-        without a difference of near-equal numbers, and h may be as small as 1e-20 (Squire & Trapp 1998).
+        The gradient is an analytic function, so with the imaginary unit j, g(w + jδv) = g(w) + jδ H v + O(δ²): the
+        imaginary part is δ H v, without a difference of near-equal numbers, so that δ may be as small as 1e-20 (Squire
+        & Trapp 1998). It needs an analytic activation: tanh, not relu.
         """
-        if np.shape(v) != np.shape(weights):
-            raise ValueError(f"v must have the weights' shape {np.shape(weights)}, not {np.shape(v)}")
-        _, grad = self.loss_and_gradient(weights + 1e-20j * np.asarray(v, np.float64), x, y)
+        weights = np.asarray(weights)
+        v = check_array("v", v, weights.shape, np.float64)
+        if weights.dtype.kind != "f":
+            raise ValueError(f"weights must be real floating-point numbers, not {weights.dtype}")
+        _, grad = self.loss_and_gradient(weights + 1e-20j * v, x, y)
         return (grad.imag / 1e-20).astype(weights.dtype)
 
     def check(self, weights, x, y=None, tasks=None):
-        """(weights, [x 1], y) as arrays, data in the weights' precision, or a ValueError that says what is wrong.
+        """(weights, x1, y) as arrays, data in the weights' precision, or a ValueError that says what is wrong.
 
+        x1 is [x 1], (T, B, n_in + 1): x and a last unit that is 1 for all examples.
         tasks is the data's leading shape where that is not the weights': (k, T) in the inner loop.
         """
         weights = np.asarray(weights)
         if weights.ndim not in (1, 2) or weights.shape[-1] != self.P:
-            raise ValueError(f"{self} takes weights of shape ({self.P},) or (T, {self.P}), not {weights.shape}")
+            raise ValueError(f"{self} takes phi or weights of shape ({self.P},) or (T, {self.P}), not {weights.shape}")
         if weights.dtype.kind not in "fc" or not np.isfinite(weights).all():
-            raise ValueError("weights must be finite floating-point numbers")
+            raise ValueError(f"phi or weights must be finite floating-point numbers (here: {weights.dtype})")
         if weights.dtype.kind == "c" and self.activation == "relu":
-            raise ValueError("a complex step needs an analytic activation: use tanh, not relu")
+            raise ValueError("second derivatives and MAML take a complex step, which relu has not: use tanh")
         precision = weights.real.dtype
         x = check_array("x", x, (weights.shape[:-1] if tasks is None else tasks) + (-1, self.sizes[0]), precision)
         x1 = np.ones(x.shape[:-1] + (self.sizes[0] + 1,), precision)
@@ -249,13 +261,13 @@ class SGD:
         """Forget the past: there is none."""
 
     def step(self, weights, grad, step_size):
-        """Move `weights` in place; `grad` is used up."""
+        """Move `weights` in place; `grad` is overwritten, as a temporary array would take longer than the step."""
         grad *= step_size
         weights -= grad
 
 
 class Adam:
-    """Adam (Kingma & Ba, arXiv:1412.6980, algorithm 1), with PyTorch's place for `eps`.
+    """Adam (Kingma & Ba, arXiv:1412.6980, algorithm 1), digit for digit PyTorch's.
 
     β1 = 0 by default, as in the paper's experiments: momentum would carry one mini-batch into later steps, where
     Reptile wants the *different* mini-batches of a task to act one by one.
@@ -263,7 +275,7 @@ class Adam:
 
     state = ("m", "v", "t")
 
-    def __init__(self, beta1=0.0, beta2=0.999, eps=1e-8):
+    def __init__(self, *, beta1=0.0, beta2=0.999, eps=1e-8):
         if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and 0 < eps < math.inf):
             raise ValueError(f"Adam needs 0 <= beta1, beta2 < 1 and eps > 0, not {beta1}, {beta2}, {eps}")
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
@@ -280,7 +292,7 @@ class Adam:
         self.t += 1
         self.m += (1 - self.beta1) * (grad - self.m)
         self.v += (1 - self.beta2) * (grad * grad - self.v)
-        # Both means start at zero: divide by the weight that real gradients have in them by now.
+        # Both means began at zero. In the t-th, the gradients' weights sum to 1 − β^t: divide by that sum.
         m_hat = self.m / (1 - self.beta1**self.t)
         v_hat = self.v / (1 - self.beta2**self.t)
         weights -= step_size * m_hat / (np.sqrt(v_hat) + self.eps)
@@ -299,38 +311,44 @@ def inner_loop(net, phi, x, y, alpha, optimiser=SGD(), trace=False):
     Raises ValueError for data that do not fit, FloatingPointError if the weights run off to infinity.
     """
     check_positive("alpha", alpha)
+    if np.ndim(x) not in (3, 4):
+        raise ValueError(f"x must be (k, T, B, n_in), or (k, B, n_in) for one task, not {np.shape(x)}")
     lead = np.shape(x)[:-2]  # (k, T), or (k,) for one task
-    phi, x, y = net.check(phi, x, y, lead)
+    phi, x1, y = net.check(phi, x, y, lead)
     if phi.ndim > 1 and phi.shape[:-1] != lead[1:]:
         raise ValueError(f"phi must be ({net.P},) or one for each task, {lead[1:] + (net.P,)}, not {phi.shape}")
     weights, grad = np.empty((2,) + lead[1:] + phi.shape[-1:], phi.dtype)  # (T, P) each
     weights[...] = phi
     if trace:
-        grads, points = np.empty((2, len(x)) + weights.shape, weights.dtype)  # (k, T, P) each
-    for piece in pieces(weights, len(weights)) if weights.ndim > 1 else [...]:
+        grads, points = np.empty((2, len(x1)) + weights.shape, weights.dtype)  # (k, T, P) each
+    one_task = [Ellipsis]  # has no task axis to cut: [...] takes all of it
+    for piece in pieces(len(weights), 2 * weights[0].nbytes) if weights.ndim > 1 else one_task:
         w, g = weights[piece], grad[piece]
-        layers, layer_grads, h = net.layers(w), net.layers(g), net.units(x[0, piece], w.dtype)
+        layers, layer_grads, h = net.layers(w), net.layers(g), net.units(x1[0, piece], w.dtype)
         optimiser.reset(w)
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported below, in words
-            for i in range(len(x)):
-                h[0] = x[i, piece]
+            for i in range(len(x1)):
+                h[0] = x1[i, piece]
                 net.backward(layers, h, net.forward(layers, h), y[i, piece], layer_grads)
                 if trace:
                     grads[i, piece], points[i, piece] = g, w
                 optimiser.step(w, g, alpha)
     if not np.isfinite(weights).all():
-        raise FloatingPointError(f"the inner loop diverged within {len(x)} steps: try a smaller alpha (now {alpha:g})")
+        raise FloatingPointError(f"the inner loop diverged within {len(x1)} steps: try a smaller alpha (now {alpha:g})")
     return (weights, grads, points) if trace else weights
 
 
-CACHE = 2**20  # bytes that are quick to reach; with less, or with much more, an iteration takes longer a task
+CACHE = 2**20  # bytes
 
 
-def pieces(weights, T):
-    """Slices that cut T tasks into pieces whose weights (as `weights`, (..., P)) and gradients fit into CACHE."""
-    count = max(1, math.ceil(T * 2 * weights.shape[-1] * weights.itemsize / CACHE))
-    size = max(1, math.ceil(T / count))
-    return [slice(start, start + size) for start in range(0, T, size)] or [slice(0, 0)]
+def pieces(T, task_bytes):
+    """Slices that cut T tasks of task_bytes each into pieces that fit into CACHE.
+
+    The inner loop goes over its weights and gradients again and again. If they stay in the processor's cache, 100
+    tasks take no longer a task than 20; fetched from main memory at every step, they would.
+    """
+    size = math.ceil(T / math.ceil(T * task_bytes / CACHE))
+    return [slice(start, start + size) for start in range(0, T, size)]
 
 
 def coefficients(update, k):
@@ -349,25 +367,27 @@ def coefficients(update, k):
 def meta_gradient(net, phi, x, y, alpha, update="reptile", optimiser=SGD()):
     """α times the paper's meta-gradient, the mean over the T tasks, (P,): what the outer step subtracts ε times.
 
-    All the updates come from the same inner loop, with x (k, T, B, n_in) and y as it takes them (section 5.1):
+    Times α, because then it is φ − W for Reptile, whatever the optimiser inside (and not W − φ, as optimisers
+    subtract). All updates come from the same inner loop, with x (k, T, B, n_in) and y as it takes them (section 5.1):
 
         update       meta-gradient of a task
         "joint"      g_1                            gradient at φ: joint training on all tasks
-        "fomaml"     g_k                            gradient at the adapted weights; mini-batch k is the tail
+        "fomaml"     g_k                            gradient at the adapted weights, of the last mini-batch
         "reptile"    g_1 + ... + g_k = (φ − W)/α    with any optimiser; so α times it is φ − W
         c, (k,)      c_1 g_1 + ... + c_k g_k        any weighted sum
-        "maml"       Π_{j<k} (I − α H_j) g_k        exact: the derivative by φ of loss k after k − 1 steps of SGD
+        "maml"       Π_{j<k} (I − α H_j) g_k        exact: the derivative by φ of loss k after k − 1 steps; SGD, tanh
 
     Raises ValueError, and FloatingPointError on divergence, as inner_loop does.
     """
     phi, x, y = np.asarray(phi), np.asarray(x), np.asarray(y)
-    if phi.ndim != 1 or x.ndim < 4 or y.ndim < 3:
-        raise ValueError(f"a meta-update takes phi (P,) and x (k, T, B, n_in), not {phi.shape} and {x.shape}")
+    if phi.ndim != 1 or x.ndim != 4 or x.size == 0 or y.shape[:2] != x.shape[:2]:
+        shapes = f"{phi.shape}, {x.shape}, {y.shape}"
+        raise ValueError(f"a meta-update takes phi (P,), x (k, T, B, n_in) and y (k, T, B, ...), not {shapes}")
     T = x.shape[1]
     if isinstance(update, str) and update == "reptile":
         return phi - inner_loop(net, phi, x, y, alpha, optimiser).sum(axis=0) / T
     total = np.zeros_like(phi)
-    for piece in pieces(phi, T):  # here too, because the trace of many tasks is large
+    for piece in pieces(T, 2 * phi.nbytes):  # here too, because the trace of many tasks is large
         total += task_gradients(net, phi, x[:, piece], y[:, piece], alpha, update, optimiser).sum(axis=0)
     return alpha * total / T
 
@@ -397,22 +417,31 @@ def train(net, phi, sample, rng, *, alpha, epsilon, iterations, meta_batch=1,
                 and y (k, T, B, n_out), or labels (k, T, B)
     rng         the generator handed to `sample`, the only source of chance
     alpha       inner step size;  inner: SGD() or Adam()
-    epsilon     outer step size at the start, falling linearly to zero;  outer: SGD(), or Adam(), which is handed φ − W
+    epsilon     outer step size at the start, falling linearly to zero;  outer: SGD(), or Adam(), another object than
+                inner. It is handed what meta_gradient returns, and keeps its state from iteration to iteration
     meta_batch  T, tasks in a meta-batch: each starts from the same φ, and the outer step is their mean
     update      as in meta_gradient
     start       iterations already done, by a run that `load` brought back
 
-    Raises ValueError for impossible settings or data, FloatingPointError with the iteration if training diverges.
+    Raises, from the first iteration on, ValueError for impossible settings or data, before anything has moved, and
+    FloatingPointError with the iteration if training diverges.
     """
+    for name, optimiser in ("inner", inner), ("outer", outer):
+        if isinstance(optimiser, type) or not hasattr(optimiser, "step"):
+            raise ValueError(f"{name} must be SGD() or Adam(), not {optimiser!r}")
+    if inner is outer:
+        raise ValueError("inner and outer must be two optimisers: the inner one starts afresh with every task")
     check_positive("epsilon", epsilon)
     check_count("iterations", iterations)
     check_count("meta_batch", meta_batch)
     check_count("meta_batch times the number of parameters", meta_batch * net.P)
-    if start not in range(iterations + 1):
-        raise ValueError(f"start must be from 0 to iterations = {iterations}, not {start}")
+    if not isinstance(start, (int, np.integer)) or not 0 <= start <= iterations:
+        raise ValueError(f"start must be a whole number from 0 to iterations = {iterations}, not {start!r}")
     phi = np.array(phi)
     if start == 0:
         outer.reset(phi)
+    elif not all(hasattr(outer, name) for name in outer.state):
+        raise ValueError("a run that goes on needs the outer optimiser that load() has put back")
     for iteration in range(start, iterations):
         x, y = sample(rng, meta_batch)
         if np.ndim(x) < 4 or np.shape(x)[1] != meta_batch:
@@ -421,17 +450,26 @@ def train(net, phi, sample, rng, *, alpha, epsilon, iterations, meta_batch=1,
             gradient = meta_gradient(net, phi, x, y, alpha, update, inner)
         except FloatingPointError as error:
             raise FloatingPointError(f"iteration {iteration + 1}: {error} or epsilon (now {epsilon:g})") from None
-        # With SGD outside and Reptile's gradient φ − W this is φ ← φ + ε (W − φ).
-        outer.step(phi, gradient, epsilon * (1 - iteration / iterations))
+        with np.errstate(over="ignore", invalid="ignore"):
+            # With SGD outside and Reptile's gradient φ − W this is φ ← φ + ε (W − φ).
+            outer.step(phi, gradient, epsilon * (1 - iteration / iterations))
+        if not np.isfinite(phi).all():
+            raise FloatingPointError(f"iteration {iteration + 1}: φ diverged: try a smaller epsilon (now {epsilon:g})")
         yield iteration + 1, phi
 
 
 def minibatches(rng, T, N, k, B, tail="shared"):
     """Indices (k, T, B): k mini-batches of B from the N examples of each of T tasks.
 
-    An example returns only when all others have been used. tail="shared" draws all k from the same N examples;
-    tail="separate" sets B of them aside for mini-batch k alone, so that FOMAML and MAML judge the adapted weights by
-    examples that the inner loop has not seen (section 6.3).
+    An example returns only when all others have been used (so that where one round ends and the next begins, inside a
+    mini-batch, it may hold an example twice). The last mini-batch is the tail, by which FOMAML and MAML judge the
+    adapted weights: tail="shared" draws all k from the same N examples; tail="separate" sets B of them aside for
+    mini-batch k alone, so that the inner loop has not seen them (section 6.3).
+
+    >>> x = np.arange(24).reshape(3, 8, 1)  # T = 3 tasks of N = 8 examples
+    >>> i = minibatches(np.random.default_rng(0), T=3, N=8, k=5, B=2)
+    >>> x[np.arange(3)[:, None], i].shape
+    (5, 3, 2, 1)
     """
     for name, value in ("T", T), ("N", N), ("k", k), ("B", B):
         check_count(name, value)
@@ -452,7 +490,8 @@ def minibatches(rng, T, N, k, B, tail="shared"):
 def save(path, net, phi, iteration, rng, outer=SGD(), **settings):
     """Write all that a run needs to go on later to `path`, an .npz without pickle, whole or not at all.
 
-    settings are those of `train`, and whatever else must be the same when the run goes on; `load` compares them.
+    settings are those of `train`, and whatever else must be the same when the run goes on; `load` compares them, as
+    text. The number of iterations is one of them, because ε depends on it.
 
     >>> for iteration, phi in train(net, phi, sample, rng, **settings):  # doctest: +SKIP
     ...     if iteration % 1000 == 0:
@@ -521,8 +560,8 @@ def describe(net, outer, settings):
 @contextmanager
 def whole(path):
     """A context that yields a path to write to. That file then moves to `path`, whole, or on an error is removed."""
-    path = Path(path)
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    path = Path(path).resolve()  # the file itself where `path` is a link to it
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
         os.replace(part, path)
@@ -539,7 +578,7 @@ def check_count(name, value, most=10**9):
 
 def check_positive(name, value):
     """ValueError unless `value` is a positive, finite number."""
-    if not isinstance(value, (int, float, np.number)) or not 0 < value < math.inf:
+    if not isinstance(value, (int, float, np.integer, np.floating)) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a positive number, not {value!r}")
 
 
@@ -549,8 +588,8 @@ def check_array(name, value, shape, dtype):
     if -1 in shape and array.ndim == len(shape):
         shape = tuple(there if n == -1 else n for n, there in zip(shape, array.shape))
     if array.shape != shape or array.size == 0:
-        expected = ", ".join("B" if n == -1 else str(n) for n in shape)
-        raise ValueError(f"{name} must have shape ({expected}), B > 0, not {array.shape}")
+        expected = str(shape).replace("-1", "B")
+        raise ValueError(f"{name} must have shape {expected} and not be empty; it has {array.shape}")
     if array.dtype.kind not in ("iu" if dtype is np.intp else "fiu"):
         raise ValueError(f"{name} must hold {'integers' if dtype is np.intp else 'real numbers'}, not {array.dtype}")
     with np.errstate(over="ignore"):  # too large for float32 is reported as infinity

@@ -244,7 +244,7 @@ def follow_training(args, rng, phi, window, picture, add_frame):
 
 def demonstrate(args):
     """The whole demonstration, for a checked command line; return the exit code."""
-    rng = np.random.RandomState(args.seed)
+    rng = np.random.RandomState(args.seed)  # the gist's generator, of which NumPy keeps the very stream
     task = draw_sine(rng)  # the gist draws the plotted sine and its points before it trains
     x_train = X[rng.choice(len(X), size=B)]  # (10, 1)
     start = pytorch_init(NETWORK, args.seed)
@@ -272,6 +272,7 @@ def main(argv=None):
     """Run the command line; return the exit code."""
     args = parse(argv)
     plt.rcParams.update({"font.size": 14, "figure.raise_window": False})
+    sys.stdout.reconfigure(errors="replace")  # a terminal that lacks ± still gets its table
     try:
         return demonstrate(args)
     except KeyboardInterrupt:

@@ -79,7 +79,7 @@ def test_gradient_of_every_parameter(activation, loss, outputs):
     np.testing.assert_allclose(net.loss_and_gradient(phi, x[0, 0], y[0, 0])[1], numeric[0], rtol=0, atol=tolerance)
 
 
-def test_loss_slope_is_taught_by_loss():
+def test_softmax():
     """Oracle: softmax probabilities sum to one, and cross-entropy of an all-zero network is log n_out."""
     net, phi, _, x, y = problem(loss="cross-entropy")
     assert net.predict(phi, x[0, 0]).sum(axis=-1) == pytest.approx(np.ones(B))
@@ -139,7 +139,7 @@ PYTORCH_ADAM = {  # torch.optim.Adam(lr=0.1, betas=(beta1, 0.999)) after each of
 @pytest.mark.parametrize("beta1", [0.0, 0.9])
 def test_adam_against_pytorch(beta1):
     """Oracle: values recorded from PyTorch."""
-    weights, adam, seen = np.array([1.0, -1.0, 0.5]), Adam(beta1) if beta1 else Adam(), []
+    weights, adam, seen = np.array([1.0, -1.0, 0.5]), Adam(beta1=beta1) if beta1 else Adam(), []
     adam.reset(weights)
     for gradient in [0.5, -2.0, 0.01], [0.25, 1.0, 0.02], [-1.0, 3.0, -0.5]:
         adam.step(weights, np.array(gradient), 0.1)
@@ -147,7 +147,7 @@ def test_adam_against_pytorch(beta1):
     np.testing.assert_allclose(seen, PYTORCH_ADAM[beta1], atol=1e-9)
 
 
-@pytest.mark.parametrize("optimiser", [SGD(), Adam(0.5)], ids=str)
+@pytest.mark.parametrize("optimiser", [SGD(), Adam(beta1=0.5)], ids=str)
 @pytest.mark.parametrize("activation, loss", ALL_NETWORKS)
 def test_tasks_at_once_against_a_loop_over_tasks(activation, loss, optimiser, monkeypatch):
     """Oracle: one task after another, each by itself, in a plain Python loop over its mini-batches."""
@@ -201,7 +201,7 @@ def test_every_update_against_a_loop_over_tasks():
 
 
 def test_one_step_of_reptile_is_joint_training():
-    """Oracle: PAPER equation for k = 1: (φ − U(φ))/α is the gradient of the mean loss, here by complex step."""
+    """Oracle: with k = 1, (φ − U(φ))/α is the gradient of the mean loss, here by complex step."""
     net, phi, _, x, y = problem(k=1)
     mean_loss = lambda w: net.loss(np.broadcast_to(w, (T, net.P)), x[0], y[0]).mean()
     gradient = np.array([mean_loss(phi + 1e-20j * e).imag / 1e-20 for e in np.eye(net.P)])
@@ -326,7 +326,7 @@ def test_training_ends_where_the_gist_ends():
 
 
 @pytest.mark.parametrize("kind", [np.random.default_rng, np.random.RandomState])
-@pytest.mark.parametrize("outer", [SGD(), Adam(0.9)], ids=str)
+@pytest.mark.parametrize("outer", [SGD(), Adam(beta1=0.9)], ids=str)
 def test_resumed_run_ends_bit_for_bit_the_same(tmp_path, kind, outer):
     """Oracle: the run that was not interrupted."""
     settings = {"alpha": 0.1, "epsilon": 0.01, "iterations": 9, "meta_batch": 2, "inner": Adam()}
@@ -338,7 +338,7 @@ def test_resumed_run_ends_bit_for_bit_the_same(tmp_path, kind, outer):
             save(tmp_path / "run.npz", NET, phi, iteration, rng, outer, **settings)
         if iteration == 6:
             break
-    rng, fresh = kind(99), type(outer)(0.9) if isinstance(outer, Adam) else SGD()
+    rng, fresh = kind(99), Adam(beta1=0.9) if isinstance(outer, Adam) else SGD()
     phi, iteration = load(tmp_path / "run.npz", NET, rng, fresh, **settings)
     assert iteration == 4
     assert np.array_equal(run(NET, phi, rng, outer=fresh, start=iteration, **settings), uninterrupted)
@@ -423,6 +423,7 @@ def test_load_refuses_another_run(tmp_path, net, rng, outer, settings, message):
 # Bad input
 
 GOOD = {"net": NET, "phi": NET.init(np.random.default_rng(0)), "alpha": 0.1}
+ONE_ADAM = Adam()
 CLASSIFIER, ZEROS = MLP([2, 3], loss="cross-entropy"), np.zeros(9)
 X4, Y4 = sample(np.random.default_rng(0), T)  # (4, 3, 6, 2), (4, 3, 6, 1)
 NAN = np.where(np.arange(2) == 0, np.nan, X4)
@@ -432,6 +433,7 @@ NAN = np.where(np.arange(2) == 0, np.nan, X4)
     "call, message",
     [
         (lambda: MLP([2]), "at least"),
+        (lambda: MLP(5), "sizes must list"),
         (lambda: MLP([2, 0, 1]), "whole number"),
         (lambda: MLP([2, -3, 1]), "whole number"),
         (lambda: MLP([2, 2.5, 1]), "whole number"),
@@ -440,11 +442,11 @@ NAN = np.where(np.arange(2) == 0, np.nan, X4)
         (lambda: MLP([2, 1], loss="hinge"), "mse, cross-entropy"),
         (lambda: Adam(beta1=1.0), "Adam"),
         (lambda: NET.loss(GOOD["phi"][:-1], X4[0, 0], Y4[0, 0]), r"weights of shape \(21,\)"),
-        (lambda: NET.loss(np.arange(NET.P), X4[0, 0], Y4[0, 0]), "floating-point"),
+        (lambda: NET.loss(np.arange(NET.P), X4[0, 0], Y4[0, 0]), "floating-point.*int64"),
         (lambda: NET.loss(np.full(NET.P, np.nan), X4[0, 0], Y4[0, 0]), "finite"),
         (lambda: NET.predict(GOOD["phi"], X4[0, 0, :, :1]), r"x must have shape \(6, 2\).*\(6, 1\)"),
         (lambda: NET.predict(GOOD["phi"], X4[0, 0, 0]), r"x must have shape"),
-        (lambda: NET.predict(GOOD["phi"], X4[0, 0, :0]), r"B > 0"),
+        (lambda: NET.predict(GOOD["phi"], X4[0, 0, :0]), "empty"),
         (lambda: NET.predict(GOOD["phi"], X4[0]), r"x must have shape"),
         (lambda: NET.predict(GOOD["phi"], [["a", "b"]]), "real numbers"),
         (lambda: NET.predict(GOOD["phi"], X4[0, 0] + 0j), "real numbers"),
@@ -458,6 +460,9 @@ NAN = np.where(np.arange(2) == 0, np.nan, X4)
         (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], np.zeros(6)), "integers"),
         (lambda: MLP([2, 3], "relu").hessian_vector_product(ZEROS, X4[0, 0], np.zeros((6, 3)), ZEROS), "tanh"),
         (lambda: NET.hessian_vector_product(GOOD["phi"], X4[0, 0], Y4[0, 0], np.zeros(3)), "v must have"),
+        (lambda: NET.hessian_vector_product(np.ones(NET.P, int), X4[0, 0], Y4[0, 0], np.ones(NET.P)), "real floating"),
+        (lambda: NET.hessian_vector_product(GOOD["phi"], X4[0, 0], Y4[0, 0], np.full(NET.P, np.nan)), "v holds NaN"),
+        (lambda: inner_loop(**GOOD, x=X4[0, 0], y=Y4[0, 0]), r"x must be \(k, T, B, n_in\)"),
         (lambda: inner_loop(**GOOD, x=X4[:, 0], y=Y4), "y must have shape"),
         (lambda: inner_loop(**GOOD, x=X4, y=Y4[:3]), "y must have shape"),
         (lambda: inner_loop(**GOOD, x=NAN, y=Y4), "NaN"),
@@ -465,6 +470,8 @@ NAN = np.where(np.arange(2) == 0, np.nan, X4)
         (lambda: inner_loop(**(GOOD | {"alpha": 0}), x=X4, y=Y4), "alpha must be a positive"),
         (lambda: inner_loop(**(GOOD | {"alpha": np.inf}), x=X4, y=Y4), "alpha must be a positive"),
         (lambda: meta_gradient(**GOOD, x=X4[:, 0], y=Y4[:, 0]), r"\(k, T, B, n_in\)"),
+        (lambda: meta_gradient(**GOOD, x=X4[:, :2], y=Y4), r"y \(k, T, B, ...\)"),
+        (lambda: meta_gradient(**GOOD, x=X4[:, :0], y=Y4[:, :0]), r"x \(k, T, B, n_in\)"),
         (lambda: meta_gradient(**GOOD, x=X4, y=Y4, update="reptil"), "reptile, maml"),
         (lambda: meta_gradient(**GOOD, x=X4, y=Y4, update=[1, 2, 3]), "4 finite numbers"),
         (lambda: meta_gradient(**GOOD, x=X4, y=Y4, update="maml", optimiser=Adam()), "SGD only"),
@@ -474,6 +481,11 @@ NAN = np.where(np.arange(2) == 0, np.nan, X4)
         (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), meta_batch=2.0), "meta_batch must be"),
         (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), meta_batch=10**8), "meta_batch times"),
         (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), start=6), "start"),
+        (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), start="2"), "start"),
+        (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), start=2, outer=Adam()), "load"),
+        (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), inner=SGD), "inner must be SGD"),
+        (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), outer="adam"), "outer must be SGD"),
+        (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), inner=ONE_ADAM, outer=ONE_ADAM), "two optimisers"),
         (lambda: minibatches(np.random.default_rng(0), T, 10, 2, 11), "cannot draw"),
         (lambda: minibatches(np.random.default_rng(0), T, 10, 1, 5, "separate"), "cannot draw"),
         (lambda: minibatches(np.random.default_rng(0), T, 10, 2, 5, "own"), "shared or separate"),
@@ -492,6 +504,8 @@ def test_divergence_is_reported_with_its_iteration():
     before = phi.copy()
     with pytest.raises(FloatingPointError, match=r"iteration \d+: the inner loop diverged.*alpha .now 500. or eps"):
         run(NET, phi, np.random.default_rng(0), alpha=500, iterations=1000)
+    with pytest.raises(FloatingPointError, match=r"iteration 1: φ diverged: try a smaller epsilon"):
+        run(NET, phi, np.random.default_rng(0), epsilon=1e39, iterations=1)
     assert np.array_equal(phi, before)
 
 
