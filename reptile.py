@@ -544,7 +544,8 @@ def read(path):
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as saved:
             arrays = {name: saved[name] for name in saved.files}
-        int(arrays["iteration"]), arrays["phi"].shape
+        if arrays["phi"].dtype.kind != "f" or int(arrays["iteration"]) < 0:
+            raise ValueError("phi or iteration is not what save() writes")
         return arrays, dict(json.loads(str(arrays["settings"]))), dict(json.loads(str(arrays["rng"])))
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
