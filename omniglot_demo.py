@@ -4,7 +4,7 @@ A task is N characters ("N-way") with K drawings of each to learn from ("K-shot"
 to be judged by (the query set). φ is trained on the characters of some alphabets, and evaluated on those of alphabets
 that it has never seen, beside four baselines on the very same tasks.
 
-    python omniglot_demo.py                                train 5-way, evaluate, draw figures: about 1.5 minutes
+    python omniglot_demo.py                                train 5-way, evaluate, draw figures: about two minutes
     python omniglot_demo.py --inputs pixels                without the hand-made features: Reptile has more to do
     python omniglot_demo.py --train small2 --test small1   the opposite split
     python omniglot_demo.py --gradient-combinations        which sums of inner gradients learn? (section 6.2)
@@ -558,7 +558,8 @@ def parse(argv):
             check_count(f"--{name}", getattr(args, name), most)
         for K in args.shots:
             check_count("--shots", K, most=DRAWERS - QUERIES)
-        check_count("--seed", args.seed + 1, most=2**32)
+        if not 0 <= args.seed < 2**32:
+            raise ValueError(f"--seed must be a whole number from 0 to {2**32 - 1:,}, not {args.seed}")
         if args.run and args.run.suffix != ".npz":
             raise ValueError(f"--run must end in .npz, not {args.run}")
     except ValueError as error:
@@ -620,6 +621,7 @@ def main(argv=None):
     """Run the command line; return the exit code."""
     args = parse(argv)
     rcParams.update({"font.size": 14})
+    sys.stdout.reconfigure(errors="replace")  # a terminal that lacks ± still gets its table
     try:
         demonstrate(args)
     except KeyboardInterrupt:
