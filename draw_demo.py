@@ -7,6 +7,7 @@ takes the same ones.
     python draw_demo.py                    in a window, with a stored drawing to begin with
     MPLBACKEND=WebAgg python draw_demo.py  in a browser (needs the package tornado)
     python draw_demo.py --load FILE.npz    with another φ, made by: omniglot_demo.py --ways 3 --run FILE.npz
+    python draw_demo.py --figure FILE.png  no window: the first picture, in a file
 
 In a notebook, with ipympl:
 
@@ -27,9 +28,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.backend_bases import FigureManagerBase
+from matplotlib.figure import Figure
 from matplotlib.widgets import Button, Slider
 
-from omniglot_demo import HIDDEN, SIDE, TEST_STEPS, prepare, shrink
+from omniglot_demo import HIDDEN, SIDE, TEST_STEPS, prepare, shrink, write
 from reptile import MLP, inner_loop, read
 
 WAYS = 3
@@ -38,7 +40,7 @@ SHIPPED = Path(__file__).with_name("omniglot_3way.npz")
 BLUE, GREY = "#0072B2", "#888888"  # Reptile, random start
 PAPER, PEN = 105, 5  # pixels: Omniglot's images, and the thickness of their strokes (upright ones are exactly 5 wide)
 UNDOS = 100
-FIGSIZE = (12.8, 7.2)
+FIGSIZE = (11, 6.2)  # inches of 100 pixels: what fits on a projector with room to spare
 # To begin with: a drawing of each class, and an input, chosen so that the random start is unsure. A drawing is a list
 # of strokes, a stroke one of points (x, y).
 STORED = (
@@ -91,6 +93,8 @@ class DrawingBoard:
     net, phi, alpha  a 3-way network, its initialisation (P,), and the inner step size
     drawings         what the cells hold to begin with, as STORED
 
+    Keys have no meaning: matplotlib's shortcuts would change the axes under the drawing.
+
     Attributes: ink (4, side, side) bool, what is drawn; probabilities (51, 2, 3) after each number of steps from φ and
     from a random start, or None while a cell is empty.
     """
@@ -108,19 +112,21 @@ class DrawingBoard:
         for event, react in (("button_press_event", self.press), ("motion_notify_event", self.move),
                              ("button_release_event", self.release), ("figure_leave_event", self.leave)):
             figure.canvas.mpl_connect(event, react)
+        figure.canvas.mpl_disconnect(getattr(figure.canvas.manager, "key_press_handler_id", None))
         figure.board = self  # matplotlib's references to the callbacks are weak: without a strong one they would end
         self.update()
 
     # What there is to see
 
     def add_cells(self):
-        """The four cells, side by side, with a button below each that clears it."""
+        """What to do, and the four cells, side by side, with a button below each that clears it."""
+        self.figure.text(0.5, 0.965, "draw with the mouse: one example of each class, and an input", ha="center")
         self.cells, self.images, self.buttons = [], [], []
         for i, title in enumerate(["class 1", "class 2", "class 3", "input"]):
-            axes = self.figure.add_axes((0.03 + 0.24 * i, 0.55, 0.22, 0.37), xticks=[], yticks=[], title=title)
+            axes = self.figure.add_axes((0.03 + 0.24 * i, 0.53, 0.22, 0.36), xticks=[], yticks=[], title=title)
             self.images.append(axes.imshow(self.ink[i], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest"))
             self.cells.append(axes)
-            self.add_button((0.09 + 0.24 * i, 0.475, 0.1, 0.055), "clear", lambda event, i=i: self.clear([i]))
+            self.add_button((0.09 + 0.24 * i, 0.455, 0.1, 0.055), "clear", lambda event, i=i: self.clear([i]))
 
     def add_button(self, place, text, react):
         """A button at `place` that calls react(event)."""
@@ -129,13 +135,13 @@ class DrawingBoard:
 
     def add_bars(self):
         """Two bars for each class, in a row below the cells of the classes."""
-        axes = self.figure.add_axes((0.02, 0.15, 0.72, 0.28), xlim=(-0.5, WAYS - 0.5), ylim=(0, 1.2))
+        axes = self.figure.add_axes((0.02, 0.14, 0.72, 0.28), xlim=(-0.5, WAYS - 0.5), ylim=(0, 1.2))
         axes.set(xticks=[], yticks=[])
         axes.spines[["left", "right", "top"]].set_visible(False)
         at = np.add.outer([-0.2, 0.2], np.arange(WAYS))  # (2, 3)
         self.bars = [axes.bar(x, 0, 0.38, color=color) for x, color in zip(at, (BLUE, GREY))]
         self.numbers = [[axes.text(x, 0, "", ha="center", va="bottom") for x in row] for row in at]
-        self.hint = axes.text(WAYS / 2 - 0.5, 0.5, "draw one example of each class, and an input", ha="center")
+        self.hint = axes.text(WAYS / 2 - 0.5, 0.5, "a cell is empty", ha="center")
         self.figure.legend([bars[0] for bars in self.bars], ["Reptile", "random start"],
                            loc="center", bbox_to_anchor=(0.86, 0.38), frameon=False)
 
@@ -164,7 +170,7 @@ class DrawingBoard:
                 bar.set_height(height)
                 number.set(y=height + 0.02, text=f"{100 * height:.0f} %", visible=known)
         for i, axes in enumerate(self.cells):
-            found = known and i == p[0].argmax()
+            found = known and self.slider.val > 0 and i == p[0].argmax()  # before the first step there is only chance
             axes.spines[:].set(color=BLUE if found else "black", linewidth=5 if found else 1)
         self.hint.set_visible(not known)
         self.figure.canvas.draw_idle()
@@ -226,7 +232,8 @@ def load_phi(path, net):
     for name, here in ("net", str(net)), ("inner", "SGD()"), ("data", "pixels"):
         found = settings.get(name, "nothing")
         if not found.startswith(here):
-            raise ValueError(f"{path} holds a φ for {found}, but this demo has {here}")
+            raise ValueError(f"{path} holds a φ for {found}, but this demo has {here}; "
+                             "omniglot_demo.py --ways 3 --run FILE.npz makes one that fits")
     phi = arrays["phi"].astype(np.float32)
     if phi.shape != (net.P,) or not np.isfinite(phi).all():
         raise ValueError(f"{path} does not hold {net.P:,} finite numbers as φ")
@@ -234,13 +241,14 @@ def load_phi(path, net):
 
 
 def open_window():
-    """A figure in a window or a browser; ValueError without either."""
+    """A figure in a window or a browser; ValueError, with what to do, without either."""
     try:
         figure = plt.figure("Reptile: draw your own characters", figsize=FIGSIZE)
-    except ImportError as error:  # the toolkit that MPLBACKEND names does not run here
+    except (ImportError, RuntimeError) as error:  # the toolkit that MPLBACKEND names does not run here
         raise ValueError(f"cannot open a window: {error}") from None
     if type(figure.canvas.manager) is FigureManagerBase:
-        raise ValueError("cannot open a window without a display; for a browser, set MPLBACKEND=WebAgg")
+        raise ValueError("cannot open a window without a display; for a browser, pip install tornado and set "
+                         "MPLBACKEND=WebAgg; for a picture, --figure")
     return figure
 
 
@@ -253,8 +261,12 @@ def parse(argv):
     )
     parser.add_argument("--load", type=Path, default=SHIPPED, metavar="FILE.npz",
                         help="φ to start from, of omniglot_demo.py --ways 3 --run FILE.npz (default: the shipped one)")
+    parser.add_argument("--figure", type=Path, metavar="FILE.png", help="open no window, but save the first picture")
     parser.error = lambda message: parser.exit(2, f"{parser.prog}: {message} (see --help)\n")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.figure and args.figure.suffix != ".png":
+        parser.error(f"--figure must end in .png, not {args.figure}")
+    return args
 
 
 def main(argv=None):
@@ -263,12 +275,15 @@ def main(argv=None):
     plt.rcParams.update({"toolbar": "None", "figure.raise_window": False})
     try:
         phi, alpha = load_phi(args.load, NETWORK)
-        DrawingBoard(open_window(), NETWORK, phi, alpha)
-        plt.show()
+        board = DrawingBoard(Figure(FIGSIZE) if args.figure else open_window(), NETWORK, phi, alpha)
+        if args.figure:
+            write(board.figure, args.figure)
+        else:
+            plt.show()
     except KeyboardInterrupt:
         print("stopped")
         return 130
-    except (ValueError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
         return 1
     return 0

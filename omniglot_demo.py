@@ -5,14 +5,14 @@ to be judged by (the query set). φ is trained on the characters of some alphabe
 that it has never seen, beside four baselines on the very same tasks.
 
     python omniglot_demo.py                                train 5-way, evaluate, draw figures: about two minutes
-    python omniglot_demo.py --inputs pixels                without the hand-made features: Reptile has more to do
+    python omniglot_demo.py --inputs edges                 shown edges: more accurate, but Reptile has less to do
     python omniglot_demo.py --train small2 --test small1   the opposite split
     python omniglot_demo.py --gradient-combinations        which sums of inner gradients learn? (section 6.2)
     python omniglot_demo.py --help                         everything else
 
 Follows: section 6.1 of arXiv:1803.02999, with the data of Lake, Salakhutdinov, Tenenbaum (Science 350:1332, 2015).
 But: an MLP where the paper has a convolutional network, and 136 characters where it has 1200, so that part of what a
-convolution would learn is done by hand: see "Preparation". Not transductive: each query is judged by itself. The inner
+convolution would learn is done by hand: see `prepare`. Not transductive: each query is judged by itself. The inner
 loop and the meta-update are those of reptile.py; there is none here.
 """
 
@@ -34,11 +34,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
-from reptile import MLP, SGD, Adam, check_count, inner_loop, load, minibatches, save, train, whole
+from reptile import MLP, SGD, Adam, check_count, inner_loop, load, minibatches, read, save, train, whole
 
 # Meta-training as in the paper's Omniglot experiments, but SGD inside is the default, which does as well as Adam here.
 K_STEPS, B = 5, 10  # inner steps k, examples in a mini-batch
-SHOTS = 10  # drawings of each class in training tasks, so that 5-way tasks have 50 images, each used once
+SHOTS = 10  # drawings of each class in training tasks, so that in 5-way ones k = 5 mini-batches use each once
 META_BATCH = 5  # T
 EPSILON = 1.0  # outer step size at the start
 INNER = {"sgd": (SGD(), 0.1), "adam": (Adam(), 0.001)}  # inner optimiser and its step size α
@@ -63,7 +63,7 @@ MOST_BYTES, MOST_PIXELS = 20_000, 4 * 10**8  # of one drawing's file, and of all
 
 
 def find_zip(name, folder=None):
-    """The path of an Omniglot zip, verified: in `folder`, else in OMNIGLOT_DIR, else in the user's cache, else fetched.
+    """The path of an Omniglot zip, verified: in `folder`, or else in OMNIGLOT_DIR, or the user's cache, or fetched.
 
     Raises ValueError, with what to do about it, if there is no such folder, or the file is not the official one.
     """
@@ -110,7 +110,7 @@ def download(path, size, sha256):
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = "it is not the official file" if isinstance(error, ValueError) else error
         raise ValueError(f"cannot fetch {path.name} from {url} to {path.parent}: {reason}; "
-                         "fetch it by other means and name its folder with --data") from None
+                         "fetch it by other means, and name its folder with --data or OMNIGLOT_DIR") from None
 
 
 def read_zip(path):
@@ -394,7 +394,7 @@ def meta_train(name, net, data, args, measure):
     phi, start = net.init(rng), 0
     if path and path.exists():
         phi, start = load(path, net, rng, **shared)
-        print(f"{path}: going on after iteration {start:,}")
+        print(f"{path}: going on after iteration {start:,}" if start < args.iterations else f"{path}: already trained")
     elif path:
         save(path, net, phi, 0, rng, **shared)  # if it cannot be written, it is better to know now
     curve, sample = [(start, measure(phi, start))], task_distribution(data, args.ways, **sampling)
@@ -525,43 +525,58 @@ def write(figure, path):
 
 
 
+FREE = ("ways", "shots", "iterations", "inner", "tasks", "run")  # options that --gradient-combinations would ignore
+
+
 def parse(argv):
     """The command line, checked: whatever is wrong with it is said in one line before any work starts."""
     parser = argparse.ArgumentParser(
         description="Reptile on Omniglot: meta-train, and measure on alphabets never seen, beside four baselines.",
-        epilog="Ctrl-C ends it; with --run, the same command goes on later.",
+        epilog="About two minutes. Ctrl-C ends it; with --run, the same command goes on from what was saved last.",
         allow_abbrev=False,
     )
-    parser.add_argument("--ways", type=int, default=5, metavar="N", help="classes in a task (default: 5)")
+    parser.add_argument("--ways", type=int, default=5, metavar="N", help="classes in a task, 2 or more (default: 5)")
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5], metavar="K",
                         help="examples of each class to learn from in evaluation (default: 1 5)")
     parser.add_argument("--iterations", type=int, default=10_000, metavar="I", help="outer steps (default: 10000)")
     parser.add_argument("--inner", choices=INNER, default="sgd", help="inner optimiser (default: sgd; adam: β1 = 0)")
     parser.add_argument("--inputs", choices=FEATURES, default="pixels",
                         help="what the network sees: pixels, or the directions of edges (default: pixels)")
-    parser.add_argument("--tasks", type=int, default=1000, metavar="T", help="tasks of evaluation (default: 1000)")
+    parser.add_argument("--tasks", type=int, default=1000, metavar="T",
+                        help="tasks of evaluation, 2 or more (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of φ and of all tasks (default: 0)")
     parser.add_argument("--train", choices=ZIPS, default="small1", help="Omniglot file to train on (default: small1)")
     parser.add_argument("--test", choices=ZIPS, default="small2",
                         help="file to evaluate on, without the alphabets trained on (default: small2)")
-    parser.add_argument("--data", metavar="DIR", help="folder of the Omniglot zips; else OMNIGLOT_DIR, else a download")
+    parser.add_argument("--data", metavar="DIR",
+                        help="folder where to look first for the zips; then in OMNIGLOT_DIR, then online")
     parser.add_argument("--run", type=Path, metavar="FILE.npz",
                         help="save the training here again and again, and go on from there if the file exists")
     parser.add_argument("--figures", type=Path, default=Path("omniglot_figures"), metavar="DIR",
                         help="folder for the figures (default: omniglot_figures)")
     parser.add_argument("--gradient-combinations", action="store_true",
-                        help="compare sums of inner gradients instead: a figure, in about three minutes")
+                        help="compare sums of inner gradients instead, with settings of its own: a figure, in about "
+                             "three minutes")
     parser.error = lambda message: parser.exit(2, f"{parser.prog}: {message} (see --help)\n")
     args = parser.parse_args(argv)
     try:
-        for name, most in ("ways", 1000), ("iterations", 10**7), ("tasks", 10**5):
-            check_count(f"--{name}", getattr(args, name), most)
+        for name, least, most in ("ways", 2, 1000), ("iterations", 1, 10**7), ("tasks", 2, 10**5):
+            if check_count(f"--{name}", getattr(args, name), most) < least:
+                raise ValueError(f"--{name} must be at least {least}")
         for K in args.shots:
             check_count("--shots", K, most=DRAWERS - QUERIES)
         if not 0 <= args.seed < 2**32:
             raise ValueError(f"--seed must be a whole number from 0 to {2**32 - 1:,}, not {args.seed}")
         if args.run and args.run.suffix != ".npz":
             raise ValueError(f"--run must end in .npz, not {args.run}")
+        if args.run and args.run.exists():
+            read(args.run)
+        for name, folder in ("--run", args.run and args.run.parent), ("--figures", args.figures):
+            if folder and not folder.is_dir() and (name == "--run" or folder.exists()):
+                raise ValueError(f"{name}: {folder} is not a folder")
+        fixed = [name for name in FREE if getattr(args, name) != parser.get_default(name)]
+        if args.gradient_combinations and fixed:
+            raise ValueError(f"--gradient-combinations has its own settings, the paper's: leave out --{fixed[0]}")
     except ValueError as error:
         parser.error(str(error))
     return args
@@ -612,6 +627,7 @@ def demonstrate(args):
         for name in "random start", "joint training", "Reptile":
             entrants[f"{name}, k = {steps}"] = Learner(net, learners[name].phi, args.inner, steps), test_data
     print_table(entrants, args.ways, args.shots, args.tasks, args.seed)
+    print(f"one step sees only one mini-batch, of at most {B} drawings, however many shots there are")
     write(episode_figure(learners["Reptile"], images, test_data, args.ways, args.seed), args.figures / "episode.png")
     title = f"{args.ways}-way, trained on {args.train}, new alphabets of {args.test}"
     return write(curve_figure(curves, args.shots, title), args.figures / "learning_curve.png")
@@ -625,7 +641,8 @@ def main(argv=None):
     try:
         demonstrate(args)
     except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.run}" if args.run else "\nstopped")
+        saved = args.run and args.run.exists()
+        print(f"\nstopped; the same command goes on from what {args.run} holds" if saved else "\nstopped")
         return 130
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)

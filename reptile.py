@@ -121,9 +121,10 @@ class MLP:
     """
 
     def __init__(self, sizes, activation="tanh", loss="mse"):
-        if not np.iterable(sizes) or len(sizes) < 2:
+        self.sizes = tuple(sizes) if np.iterable(sizes) else ()
+        if len(self.sizes) < 2:
             raise ValueError(f"sizes must list at least the inputs and the outputs, as [1, 64, 1] does, not {sizes!r}")
-        self.sizes = tuple(check_count("a layer's size", size) for size in sizes)
+        self.sizes = tuple(check_count("a layer's size", size) for size in self.sizes)
         for name, value, known in ("activation", activation, ACTIVATIONS), ("loss", loss, LOSSES):
             if value not in list(known):
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
@@ -139,6 +140,8 @@ class MLP:
     def init(self, rng, dtype=np.float32):
         """A random φ, (P,): all weights and biases uniform in ±1/√n_in, drawn from the generator `rng`."""
         phi = np.empty(self.P, dtype)
+        if phi.dtype.kind != "f":
+            raise ValueError(f"dtype must be a floating-point one, as float32 is, not {phi.dtype}")
         for Wb in self.layers(phi):
             bound = 1 / math.sqrt(Wb.shape[0] - 1)
             Wb[...] = rng.uniform(-bound, bound, Wb.shape)
@@ -222,28 +225,30 @@ class MLP:
         _, grad = self.loss_and_gradient(weights + 1e-20j * v, x, y)
         return (grad.imag / 1e-20).astype(weights.dtype)
 
-    def check(self, weights, x, y=None, tasks=None):
+    def check(self, weights, x, *y, tasks=None):
         """(weights, x1, y) as arrays, data in the weights' precision, or a ValueError that says what is wrong.
 
-        x1 is [x 1], (T, B, n_in + 1): x and a last unit that is 1 for all examples.
+        x1 is [x 1], (T, B, n_in + 1): x and a last unit that is 1 for all examples. Without y, what returns is None.
         tasks is the data's leading shape where that is not the weights': (k, T) in the inner loop.
         """
         weights = np.asarray(weights)
         if weights.ndim not in (1, 2) or weights.shape[-1] != self.P:
             raise ValueError(f"{self} takes phi or weights of shape ({self.P},) or (T, {self.P}), not {weights.shape}")
-        if weights.dtype.kind not in "fc" or not np.isfinite(weights).all():
-            raise ValueError(f"phi or weights must be finite floating-point numbers (here: {weights.dtype})")
+        if weights.dtype.kind not in "fc":
+            raise ValueError(f"phi or weights must be floating-point numbers, not {weights.dtype}")
+        if not np.isfinite(weights).all():
+            raise ValueError("phi or weights must be finite, but hold NaN or infinity")
         if weights.dtype.kind == "c" and self.activation == "relu":
             raise ValueError("second derivatives and MAML take a complex step, which relu has not: use tanh")
         precision = weights.real.dtype
         x = check_array("x", x, (weights.shape[:-1] if tasks is None else tasks) + (-1, self.sizes[0]), precision)
         x1 = np.ones(x.shape[:-1] + (self.sizes[0] + 1,), precision)
         x1[..., :-1] = x
-        if y is None:
+        if not y:
             return weights, x1, None
         if self.loss_name == "mse":
-            return weights, x1, check_array("y", y, x.shape[:-1] + (self.sizes[-1],), precision)
-        y = check_array("y", y, x.shape[:-1], np.intp)
+            return weights, x1, check_array("y", *y, x.shape[:-1] + (self.sizes[-1],), precision)
+        y = check_array("y", *y, x.shape[:-1], np.intp)
         if y.min() < 0 or y.max() >= self.sizes[-1]:
             raise ValueError(f"labels y must lie in 0 ... {self.sizes[-1] - 1}, not in {y.min()} ... {y.max()}")
         return weights, x1, y
@@ -311,10 +316,11 @@ def inner_loop(net, phi, x, y, alpha, optimiser=SGD(), trace=False):
     Raises ValueError for data that do not fit, FloatingPointError if the weights run off to infinity.
     """
     check_positive("alpha", alpha)
+    check_optimiser("optimiser", optimiser)
     if np.ndim(x) not in (3, 4):
         raise ValueError(f"x must be (k, T, B, n_in), or (k, B, n_in) for one task, not {np.shape(x)}")
     lead = np.shape(x)[:-2]  # (k, T), or (k,) for one task
-    phi, x1, y = net.check(phi, x, y, lead)
+    phi, x1, y = net.check(phi, x, y, tasks=lead)
     if phi.ndim > 1 and phi.shape[:-1] != lead[1:]:
         raise ValueError(f"phi must be ({net.P},) or one for each task, {lead[1:] + (net.P,)}, not {phi.shape}")
     weights, grad = np.empty((2,) + lead[1:] + phi.shape[-1:], phi.dtype)  # (T, P) each
@@ -424,11 +430,11 @@ def train(net, phi, sample, rng, *, alpha, epsilon, iterations, meta_batch=1,
     start       iterations already done, by a run that `load` brought back
 
     Raises, from the first iteration on, ValueError for impossible settings or data, before anything has moved, and
-    FloatingPointError with the iteration if training diverges.
+    FloatingPointError with the iteration if training diverges to what is not a finite number. A φ that grows, but stays
+    finite, is for the caller to see.
     """
-    for name, optimiser in ("inner", inner), ("outer", outer):
-        if isinstance(optimiser, type) or not hasattr(optimiser, "step"):
-            raise ValueError(f"{name} must be SGD() or Adam(), not {optimiser!r}")
+    check_optimiser("inner", inner)
+    check_optimiser("outer", outer)
     if inner is outer:
         raise ValueError("inner and outer must be two optimisers: the inner one starts afresh with every task")
     check_positive("epsilon", epsilon)
@@ -438,12 +444,17 @@ def train(net, phi, sample, rng, *, alpha, epsilon, iterations, meta_batch=1,
     if not isinstance(start, (int, np.integer)) or not 0 <= start <= iterations:
         raise ValueError(f"start must be a whole number from 0 to iterations = {iterations}, not {start!r}")
     phi = np.array(phi)
+    if phi.dtype.kind != "f":
+        raise ValueError(f"phi must be real floating-point numbers, not {phi.dtype}")
     if start == 0:
         outer.reset(phi)
-    elif not all(hasattr(outer, name) for name in outer.state):
+    elif any(not hasattr(outer, name) or np.shape(getattr(outer, name)) not in ((), phi.shape) for name in outer.state):
         raise ValueError("a run that goes on needs the outer optimiser that load() has put back")
     for iteration in range(start, iterations):
-        x, y = sample(rng, meta_batch)
+        batch = sample(rng, meta_batch)
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise ValueError(f"sample must return a pair of arrays, x and y, not {type(batch).__name__}")
+        x, y = batch
         if np.ndim(x) < 4 or np.shape(x)[1] != meta_batch:
             raise ValueError(f"sample must return x (k, {meta_batch}, B, n_in), not {np.shape(x)}")
         try:
@@ -491,12 +502,18 @@ def save(path, net, phi, iteration, rng, outer=SGD(), **settings):
     """Write all that a run needs to go on later to `path`, an .npz without pickle, whole or not at all.
 
     settings are those of `train`, and whatever else must be the same when the run goes on; `load` compares them, as
-    text. The number of iterations is one of them, because ε depends on it.
+    text. The number of iterations is one of them, because ε depends on it. Raises ValueError if φ, the iteration or the
+    state of `outer` is not what a run could go on from.
 
     >>> for iteration, phi in train(net, phi, sample, rng, **settings):  # doctest: +SKIP
     ...     if iteration % 1000 == 0:
     ...         save("run.npz", net, phi, iteration, rng, **settings)
     """
+    check_array("phi", phi, (net.P,), np.float64)
+    if iteration != 0:
+        check_count("iteration", iteration)
+    if not all(hasattr(outer, name) for name in outer.state):
+        raise ValueError(f"{outer} has not taken a step yet: it has no state to save")
     rng_state = rng.get_state(legacy=False) if isinstance(rng, np.random.RandomState) else rng.bit_generator.state
     with whole(path) as part, open(part, "wb") as file:
         np.savez(
@@ -550,7 +567,7 @@ def read(path):
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:  # a foreign file can fail in any way that a parser knows
-        raise ValueError(f"{path} is not a file that save() wrote, or not the whole of it") from error
+        raise ValueError(f"{path} is not a file that save() wrote, or not the whole of it: name another") from error
 
 
 def describe(net, outer, settings):
@@ -560,8 +577,13 @@ def describe(net, outer, settings):
 
 @contextmanager
 def whole(path):
-    """A context that yields a path to write to. That file then moves to `path`, whole, or on an error is removed."""
+    """A context that yields a path to write to. That file then moves to `path`, whole, or on an error is removed.
+
+    Raises ValueError if there is no folder to write into.
+    """
     path = Path(path).resolve()  # the file itself where `path` is a link to it
+    if not path.parent.is_dir():
+        raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
@@ -572,15 +594,22 @@ def whole(path):
 
 def check_count(name, value, most=10**9):
     """`value` as an int, or ValueError unless it is a whole number from 1 to `most`."""
-    if not isinstance(value, (int, np.integer)) or not 1 <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 1 <= value <= most:
         raise ValueError(f"{name} must be a whole number from 1 to {most:,}, not {value!r}")
     return int(value)
 
 
 def check_positive(name, value):
-    """ValueError unless `value` is a positive, finite number."""
-    if not isinstance(value, (int, float, np.integer, np.floating)) or not 0 < value < math.inf:
+    """ValueError unless `value` is a positive number that a computer can hold."""
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not number or not 0 < value < 1e300:
         raise ValueError(f"{name} must be a positive number, not {value!r}")
+
+
+def check_optimiser(name, optimiser):
+    """ValueError unless `optimiser` has the methods of SGD() and Adam(), and is not the class itself."""
+    if isinstance(optimiser, type) or not hasattr(optimiser, "step") or not hasattr(optimiser, "reset"):
+        raise ValueError(f"{name} must be SGD() or Adam(), not {optimiser!r}")
 
 
 def check_array(name, value, shape, dtype):
@@ -588,9 +617,10 @@ def check_array(name, value, shape, dtype):
     array = np.asarray(value)
     if -1 in shape and array.ndim == len(shape):
         shape = tuple(there if n == -1 else n for n, there in zip(shape, array.shape))
-    if array.shape != shape or array.size == 0:
-        expected = str(shape).replace("-1", "B")
-        raise ValueError(f"{name} must have shape {expected} and not be empty; it has {array.shape}")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {str(shape).replace('-1', 'B')}, not {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty; its shape is {array.shape}")
     if array.dtype.kind not in ("iu" if dtype is np.intp else "fiu"):
         raise ValueError(f"{name} must hold {'integers' if dtype is np.intp else 'real numbers'}, not {array.dtype}")
     with np.errstate(over="ignore"):  # too large for float32 is reported as infinity

@@ -143,6 +143,8 @@ class Window(Picture):
     def __init__(self, task, x_train):
         super().__init__(plt.figure("Reptile on sine waves", **PAGE), task, x_train)
         self.closed, self.due = False, 0.0
+        # matplotlib's shortcuts would change the axes: the key l, say, would make them logarithmic.
+        self.figure.canvas.mpl_disconnect(self.figure.canvas.manager.key_press_handler_id)
         self.figure.canvas.mpl_connect("close_event", lambda event: setattr(self, "closed", True))
         plt.show(block=False)
 
@@ -162,7 +164,7 @@ def can_open_windows():
     """Whether matplotlib has a display and a toolkit for a window."""
     try:
         framework = plt.figure().canvas.required_interactive_framework
-    except ImportError:  # the toolkit that MPLBACKEND names does not run here
+    except (ImportError, RuntimeError):  # the toolkit that MPLBACKEND names does not run here
         return False
     plt.close()
     return framework is not None

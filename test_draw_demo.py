@@ -8,9 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.backend_bases import MouseEvent
+from matplotlib.backend_bases import KeyEvent, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -209,6 +210,35 @@ def test_first_look(board):
     assert heights(board)[0, 1] > 0.8
 
 
+def test_before_the_first_step_no_class_is_framed(board):
+    """Oracle: at k = 0 the network has not seen the examples, so what it says of them is chance."""
+    board.slider.set_val(0)
+    assert {axes.spines["left"].get_linewidth() for axes in board.cells} == {1}
+
+
+def test_keys_leave_the_axes_alone():
+    """Oracle: in matplotlib's own window, l and k make the axes under the mouse logarithmic."""
+    plt.switch_backend("agg")
+    figure = plt.figure()
+    board = DrawingBoard(figure, NETWORK, *load_phi(SHIPPED, NETWORK))
+    for key in "l", "k":
+        x, y = board.cells[0].transData.transform((50, 50))
+        figure.canvas.callbacks.process("key_press_event", KeyEvent("key_press_event", figure.canvas, key, x, y))
+    scales = board.cells[0].get_xscale(), board.cells[0].get_yscale()
+    plt.close(figure)
+    assert scales == ("linear", "linear")
+
+
+def test_figure_option_saves_the_first_picture(tmp_path, capsys):
+    """Oracle: the file is as large as the window times the 120 dots an inch; a missing folder is one line."""
+    path = tmp_path / "board.png"
+    assert draw_demo.main(["--figure", str(path)]) == 0
+    width, height = draw_demo.FIGSIZE
+    assert plt.imread(path).shape[:2] == (round(height * 120), round(width * 120))
+    assert draw_demo.main(["--figure", str(tmp_path / "nowhere" / "board.png")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_learning_against_one_traced_inner_loop(board):
     """Oracle: the same 50 steps as one call of inner_loop for one start, and the softmax of φ itself at step 0."""
     x = omniglot_demo.prepare(omniglot_demo.shrink(board.ink))
@@ -262,8 +292,10 @@ def test_shipped_file_performs_as_stated():
 
 def write(path, net=NETWORK, inner=SGD(), phi=None):
     """A file as omniglot_demo.py writes it."""
-    phi = np.zeros(net.P, np.float32) if phi is None else phi
-    save(path, net, phi, 1, np.random.default_rng(0), alpha=0.1, inner=inner, data="pixels of small1")
+    good = np.zeros(net.P, np.float32)
+    save(path, net, good, 1, np.random.default_rng(0), alpha=0.1, inner=inner, data="pixels of small1")
+    if phi is not None:  # which save would refuse
+        np.savez(path, **(dict(np.load(path)) | {"phi": phi}))
 
 
 @pytest.mark.parametrize(
@@ -275,7 +307,7 @@ def write(path, net=NETWORK, inner=SGD(), phi=None):
         (lambda path: path.write_text("hello"), "not a file that save"),
         (lambda path: path.write_bytes(SHIPPED.read_bytes()[:9999]), "or not the whole of it"),
         (lambda path: np.savez(path, phi=np.zeros(NETWORK.P)), "not a file that save"),
-        (lambda path: write(path, MLP([*NETWORK.sizes[:-1], 5], loss="cross-entropy")), r"128, 5\].* has .*128, 3\]"),
+        (lambda path: write(path, MLP([*NETWORK.sizes[:-1], 5], loss="cross-entropy")), r"5\].* has .*3\].*--ways 3"),
         (lambda path: write(path, inner=Adam()), r"holds a φ for Adam\(.*this demo has SGD"),
         (lambda path: write(path, phi=np.zeros(7)), "does not hold 88,163 finite numbers"),
         (lambda path: write(path, phi=np.full(NETWORK.P, np.nan)), "does not hold 88,163 finite numbers"),

@@ -392,7 +392,8 @@ def run(folder, *arguments, **environment):
 @pytest.mark.parametrize(
     "arguments",
     ["--ways 0", "--shots 16", "--shots 0", "--iterations x", "--tasks 0", "--seed -1", "--train nothing",
-     "--data /no/such/folder", "--run weights.txt", "--nonsense", "--figures /proc/no"],
+     "--data /no/such/folder", "--run weights.txt", "--nonsense", "--figures /proc/no", "--ways 1", "--tasks 1",
+     "--run /no/such/folder/run.npz", f"--figures {__file__}", "--gradient-combinations --ways 3"],
 )
 def test_bad_arguments_give_one_line(tmp_path, monkeypatch, capsys, arguments):
     make_official(monkeypatch, tmp_path, "small1", {"Alpha": 6})

@@ -423,7 +423,8 @@ def test_load_refuses_another_run(tmp_path, net, rng, outer, settings, message):
 # Bad input
 
 GOOD = {"net": NET, "phi": NET.init(np.random.default_rng(0)), "alpha": 0.1}
-ONE_ADAM = Adam()
+ONE_ADAM, FOREIGN_ADAM = Adam(), Adam()
+FOREIGN_ADAM.reset(np.zeros(NET.P + 1))  # has been training a network of another size
 CLASSIFIER, ZEROS = MLP([2, 3], loss="cross-entropy"), np.zeros(9)
 X4, Y4 = sample(np.random.default_rng(0), T)  # (4, 3, 6, 2), (4, 3, 6, 1)
 NAN = np.where(np.arange(2) == 0, np.nan, X4)
@@ -486,6 +487,20 @@ NAN = np.where(np.arange(2) == 0, np.nan, X4)
         (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), inner=SGD), "inner must be SGD"),
         (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), outer="adam"), "outer must be SGD"),
         (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), inner=ONE_ADAM, outer=ONE_ADAM), "two optimisers"),
+        (lambda: run(NET, GOOD["phi"], np.random.default_rng(0), start=2, outer=FOREIGN_ADAM), "load"),
+        (lambda: run(NET, GOOD["phi"] + 0j, np.random.default_rng(0)), "real floating"),
+        (lambda: next(train(NET, GOOD["phi"], lambda rng, T: X4, None, alpha=1, epsilon=1, iterations=1)), "a pair"),
+        (lambda: inner_loop(**GOOD, x=X4, y=Y4, optimiser="adam"), "optimiser must be SGD"),
+        (lambda: inner_loop(**GOOD, x=X4, y=Y4, optimiser=Adam), "optimiser must be SGD"),
+        (lambda: inner_loop(**GOOD, x=X4[:0], y=Y4[:0]), "x must not be empty"),
+        (lambda: inner_loop(**(GOOD | {"alpha": 10**400}), x=X4, y=Y4), "alpha must be a positive"),
+        (lambda: inner_loop(**(GOOD | {"alpha": True}), x=X4, y=Y4), "alpha must be a positive"),
+        (lambda: NET.loss(GOOD["phi"], X4[0, 0], None), "y must have shape"),
+        (lambda: NET.init(np.random.default_rng(0), int), "floating-point"),
+        (lambda: save("/nowhere", NET, GOOD["phi"] * np.nan, 1, None), "phi holds NaN"),
+        (lambda: save("/nowhere", NET, GOOD["phi"][1:], 1, None), "phi must have shape"),
+        (lambda: save("/nowhere", NET, GOOD["phi"], -1, None), "iteration must be"),
+        (lambda: save("/nowhere", NET, GOOD["phi"], 1, None, outer=Adam()), "no state to save"),
         (lambda: minibatches(np.random.default_rng(0), T, 10, 2, 11), "cannot draw"),
         (lambda: minibatches(np.random.default_rng(0), T, 10, 1, 5, "separate"), "cannot draw"),
         (lambda: minibatches(np.random.default_rng(0), T, 10, 2, 5, "own"), "shared or separate"),
