@@ -188,7 +188,9 @@ def parse(argv):
     parser.add_argument("--iterations", type=int, default=30_000, metavar="N", help="outer steps (default: 30000)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the network and the tasks (default: 0)")
     parser.add_argument("--meta-batch", type=int, default=1, metavar="T", help="tasks an iteration (default: 1)")
-    parser.add_argument("--update", choices=UPDATES, default="reptile", help="meta-update (default: reptile)")
+    parser.add_argument("--update", choices=UPDATES, default="reptile",
+                        help="reptile: the sum of the inner gradients (default); fomaml: the last; maml: the exact "
+                             "derivative; joint: the first, which is joint training")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="save the last picture: .png, .pdf or .svg")
     parser.add_argument("--animation", type=Path, metavar="FILE.gif", help="save the training as an animation")
     parser.add_argument("--no-plot", action="store_true", help="open no window")
