@@ -123,7 +123,7 @@ def test_readme_snippet_prints_what_the_readme_says(capsys):
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", readme, re.DOTALL).group(1)
     exec(compile(code, "README.md", "exec"), {})
-    assert tuple(capsys.readouterr().out.splitlines()) == re.search(r"It prints `(.*)` and `(.*)`\.", readme).groups()
+    assert tuple(capsys.readouterr().out.splitlines()) == re.search(r"It prints `(.*?)` and `(.*?)`\.", readme).groups()
 
 
 # Optimisers and the inner loop
