@@ -62,6 +62,11 @@ def heights(board):
     return np.array([[bar.get_height() for bar in bars] for bars in board.bars])
 
 
+def framed(board):
+    """Whether there is a frame around each of the four cells."""
+    return [axes.spines["left"].get_linewidth() > 2 for axes in board.cells]
+
+
 @pytest.mark.parametrize("a, b", [((20, 30), (71.5, 40.2)), ((50, 90), (50, 10)), ((33.3, 44.4), (33.3, 44.4))])
 def test_line_is_a_round_pen(a, b):
     """Oracle: the distance of each pixel to the nearest of 5,000 points on the way."""
@@ -200,14 +205,15 @@ def test_a_copy_of_an_example_is_recognised(board, label):
     assert board.probabilities.sum(axis=2) == pytest.approx(np.ones((51, 2)), abs=1e-5)
     assert (board.probabilities[50].argmax(axis=1) == label).all()
     assert board.probabilities[50, 0, label] > 0.9
-    thick = [axes.spines["left"].get_linewidth() > 2 for axes in board.cells]
-    assert thick == [i == label for i in range(4)]
+    assert framed(board) == [i == label for i in range(4)]
 
 
 def test_first_look(board):
-    """Oracle: what the stored drawing is meant to be, a sloppy copy of class 2."""
-    assert heights(board)[0].argmax() == 1
-    assert heights(board)[0, 1] > 0.8
+    """Oracle: what the stored drawing is meant to be, a sloppy copy of class 2, of which the random start is unsure."""
+    reptile, random_start = heights(board)
+    assert reptile.argmax() == 1
+    assert reptile[1] > 0.8
+    assert random_start.max() < 0.5
 
 
 def test_before_the_first_step_no_class_is_framed(board):
@@ -262,7 +268,14 @@ def test_slider(board):
     assert board.slider.val == 50
 
 
-def test_update_within_a_tenth_of_a_second(board):
+def test_frame_is_around_the_class_that_reptile_finds(board):
+    """Oracle: probabilities written by hand, in which the two networks never agree."""
+    board.probabilities = np.broadcast_to([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]], (51, 2, 3))
+    mouse(board, "press", 7, 0.5, board.slider.ax)
+    assert framed(board) == [False, False, True, False]
+
+
+def test_update_within_a_fifth_of_a_second(board):
     """Oracle: the clock, from the release of the button to the picture; the best of several."""
     axes, times = board.cells[3], []
     for y in range(10, 90, 10):
@@ -271,7 +284,7 @@ def test_update_within_a_tenth_of_a_second(board):
         mouse(board, "release", 10, y, axes)
         board.figure.canvas.draw()
         times.append(time.perf_counter() - start)
-    assert min(times) < 0.2  # 0.075 measured on one quiet core; twice the limit, for the sake of busy ones
+    assert min(times) < 0.2  # 0.075 measured on one quiet core; the rest is for the sake of busy ones
 
 
 # The shipped file, and others

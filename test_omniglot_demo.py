@@ -6,6 +6,7 @@ No two sizes are equal where it can be helped: tasks, classes, shots, sides and 
 import hashlib
 import http.server
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -15,6 +16,7 @@ import time
 import zipfile
 import zlib
 from pathlib import Path
+from statistics import NormalDist, stdev
 
 import numpy as np
 import pytest
@@ -380,6 +382,76 @@ def test_accuracy_does_not_depend_on_the_order_of_the_classes():
     assert abs(a - b) < 0.02 and a > 0.5
 
 
+@pytest.mark.parametrize("inner", demo.INNER)
+def test_joint_training_is_gradient_descent_on_whole_tasks(inner):
+    # In steps written out here. With SGD inside, Reptile with k = 1 would be the same; with Adam it would not.
+    data, net = toy(), MLP([6, 7, 4], loss="cross-entropy")
+    args = demo.parse(["--ways", "4", "--iterations", "6", "--inner", inner])
+    ours, _ = demo.meta_train("joint training", net, data, args, lambda phi, iteration: None)
+    rng, alpha = np.random.default_rng(0), demo.INNER[inner][1]
+    start = phi = net.init(rng)
+    sample = demo.task_distribution(data, 4, shots=10, k=1, b=4 * 10)  # each image of a task once, all at once
+    for n in range(6):
+        x, y = sample(rng, 5)
+        gradients = [net.loss_and_gradient(phi, x[0, t], y[0, t])[1] for t in range(5)]
+        phi = phi - alpha * (1 - n / 6) * np.mean(gradients, axis=0)
+    np.testing.assert_allclose(ours, phi, rtol=0, atol=1e-3 * np.abs(phi - start).max())
+
+
+def test_table_against_each_network_and_number_of_steps_by_itself(monkeypatch, capsys):
+    # Each row's accuracies are had again, from the network and the steps that the row names.
+    data, net = toy(), MLP([6, 9, 3], loss="cross-entropy")
+    images = np.random.default_rng(0).random((12, 20, 28, 28), np.float32)
+    trained, meta_train = {"random start": net.init(np.random.default_rng(0))}, demo.meta_train
+
+    def remember(name, *arguments):
+        trained[name], curve = meta_train(name, *arguments)
+        return trained[name], curve
+
+    for name, stand_in in {"HIDDEN": (9,), "prepare_data": lambda args: (data, images, data), "meta_train": remember,
+                           "write": lambda figure, path: None}.items():
+        monkeypatch.setattr(demo, name, stand_in)
+    demo.demonstrate(demo.parse("--ways 3 --shots 1 4 --tasks 60 --iterations 40".split()))
+    out = capsys.readouterr().out
+    rows = re.findall(r"^(\S.*), k = (\d+) +(\S+) ± (\S+) +(\S+) ± (\S+)$", out, re.MULTILINE)
+    assert len({tuple(printed) for _, _, *printed in rows}) == 9, "no two rows could be taken for each other"
+    for name, steps, *printed in rows:
+        learner = demo.Learner(net, trained[name], "sgd", int(steps))
+        for K, mean, interval in zip((1, 4), printed[::2], printed[1::2]):
+            a = 100 * demo.accuracy(learner, data, 3, K, 60, 0)
+            assert float(mean) == pytest.approx(a.mean(), abs=0.06)
+            assert float(interval) == pytest.approx(NormalDist().inv_cdf(0.975) * stdev(a) / 60**0.5, abs=0.06)
+
+
+def test_episode_figure_of_a_network_that_knows_nothing():
+    # Its last layer is zero, so each of 3 classes has 1/3 before adaptation. Without noise, all are right after it.
+    net, data = MLP([6, 9, 3], loss="cross-entropy"), toy(noise=0)
+    phi = net.init(np.random.default_rng(1))
+    net.layers(phi)[-1][...] = 0
+    figure = demo.episode_figure(demo.Learner(net, phi, "sgd"), np.ones((12, 20, 28, 28)), data, 3, seed=0)
+    probability = {axes.get_title(): axes.images[0].get_array() for axes in figure.axes}  # (queries, classes)
+    np.testing.assert_allclose(probability["before adaptation"], np.full((6, 3), 1 / 3), atol=1e-6)
+    np.testing.assert_array_equal(probability["after 50 steps"].argmax(axis=1), [0, 0, 1, 1, 2, 2])
+
+
+def test_gradient_combinations_are_measured_and_drawn_at_every_point(monkeypatch):
+    # The curve of g1 + g2 is known from elsewhere: it is Reptile with k = 2.
+    data, net = toy(), MLP([6, 9, 5], loss="cross-entropy")
+    monkeypatch.setattr(demo, "HIDDEN", (9,))
+    figure = demo.combinations_figure(*demo.compare_combinations(data, data, iterations=8, seeds=2, points=4))
+    curves = {line.get_label(): line.get_data() for line in figure.axes[0].lines}
+    assert {name: list(x) for name, (x, _) in curves.items()} == {name: [0, 2, 4, 6, 8] for name in demo.COMBINATIONS}
+    expected = []
+    for seed in range(2):
+        rng, sample = np.random.default_rng(seed), demo.task_distribution(data, 5, shots=10, k=2, b=25)
+        start = net.init(rng)
+        run = train(net, start, sample, rng, alpha=0.1, epsilon=1.0, iterations=8, update="reptile")
+        points = [start, *[phi.copy() for _, phi in run][1::2]]
+        learners = [demo.Learner(net, phi, "sgd", 4) for phi in points]
+        expected.append([100 * demo.accuracy(learner, data, 5, 5, 100, 0).mean() for learner in learners])
+    np.testing.assert_allclose(curves["g1 + g2"][1], np.mean(expected, axis=0), atol=0.1)
+
+
 
 def run(folder, *arguments, **environment):
     """(exit code, output, errors) of the demo as a user runs it, in `folder`."""
@@ -405,6 +477,17 @@ def test_bad_arguments_give_one_line(tmp_path, monkeypatch, capsys, arguments):
         code = end.code
     errors = capsys.readouterr().err
     assert code in (1, 2) and errors.count("\n") == 1 and "Traceback" not in errors
+
+
+def test_defaults_are_those_that_help_states(capsys):
+    with pytest.raises(SystemExit):
+        demo.parse(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    stated = dict(re.findall(r"--(\w+) (?:(?!--).)*?\(default: ([\w ]+)", text))
+    defaults = {name: value for name, value in vars(demo.parse([])).items() if value}
+    assert stated.keys() | {"seed"} == defaults.keys() | {"seed"}  # the seed's default is 0
+    for name, value in defaults.items():
+        assert stated[name] == (" ".join(map(str, value)) if name == "shots" else str(value))
 
 
 @pytest.fixture
