@@ -171,7 +171,8 @@ class DrawingBoard:
                 number.set(y=height + 0.02, text=f"{100 * height:.0f} %", visible=known)
         for i, axes in enumerate(self.cells):
             found = known and self.slider.val > 0 and i == p[0].argmax()  # before the first step there is only chance
-            axes.spines[:].set(color=BLUE if found else "black", linewidth=5 if found else 1)
+            for spine in axes.spines.values():
+                spine.set(color=BLUE if found else "black", linewidth=5 if found else 1)
         self.hint.set_visible(not known)
         self.figure.canvas.draw_idle()
 

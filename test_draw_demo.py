@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import draw_demo
 import omniglot_demo
 from draw_demo import NETWORK, PAPER, PEN, SHIPPED, STORED, DrawingBoard, line, load_phi
 from reptile import MLP, SGD, Adam, inner_loop, save
+from test_reptile import close_window, needs_screen, virtual_screen
 
 HERE = Path(__file__).parent
 STATED = 0.903  # 3-way 1-shot accuracy of the shipped file, on 1,000 tasks: ± 0.006
@@ -356,24 +356,10 @@ def test_no_display(backend):
     assert "cannot open a window" in err
 
 
-SCREEN = ("Xvfb", "openbox", "wmctrl")
-
-
-@pytest.mark.skipif(not all(map(shutil.which, SCREEN)), reason=f"needs {', '.join(SCREEN)}")
+@needs_screen
 def test_window_on_a_virtual_screen():
     """Oracle: the X server lists a window; the window manager's close button ends the program cleanly."""
-    pytest.importorskip("tkinter", reason="needs tkinter")
-    server = "Xvfb -displayfd 1 -screen 0 1400x900x24".split()
-    with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as screen:
-        display = {"DISPLAY": ":" + screen.stdout.readline().strip()}
-        manager = subprocess.Popen(["openbox"], env=os.environ | display, stderr=subprocess.DEVNULL)
-        process = demo(MPLBACKEND="TkAgg", **display)
-        close = ["wmctrl", "-c", "Reptile: draw your own characters"]
-        while subprocess.run(close, env=os.environ | display, stderr=subprocess.DEVNULL).returncode:
-            assert process.poll() is None
-            time.sleep(0.1)
-        out, err = process.communicate(timeout=60)
-        manager.terminate()
-        manager.wait()
-        screen.terminate()
+    with virtual_screen() as screen:
+        process = demo(**screen)
+        out, err = close_window("Reptile: draw your own characters", process, screen)
     assert (process.returncode, out, err) == (0, "", "")

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import NormalDist, stdev
 
@@ -662,26 +663,40 @@ def test_ctrl_c_ends_with_one_line_and_the_figure(tmp_path):
 
 
 SCREEN = ("Xvfb", "openbox", "wmctrl")
+needs_screen = pytest.mark.skipif(not all(map(shutil.which, SCREEN)), reason=f"needs {', '.join(SCREEN)}")
 
 
-@pytest.mark.skipif(not all(map(shutil.which, SCREEN)), reason=f"needs {', '.join(SCREEN)}")
-def test_window_on_a_virtual_screen(tmp_path):
-    """Oracle: the X server lists a window; the window manager's close button ends the program cleanly."""
+@contextmanager
+def virtual_screen():
+    """The environment that puts a program on a virtual screen, which has a window manager, until the context ends."""
     pytest.importorskip("tkinter", reason="needs tkinter")
     server = "Xvfb -displayfd 1 -screen 0 1280x800x24".split()
     with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as screen:
         display = {"DISPLAY": ":" + screen.stdout.readline().strip()}
         manager = subprocess.Popen(["openbox"], env=os.environ | display, stderr=subprocess.DEVNULL)
-        process = demo("--iterations", 10**8, "--figure", tmp_path / "sine.png", MPLBACKEND="TkAgg", **display)
+        try:
+            yield display | {"MPLBACKEND": "TkAgg"}
+        finally:
+            manager.terminate()
+            manager.wait()
+            screen.terminate()
+
+
+def close_window(title, process, screen):
+    """Close the window of that title, once it is there, as a user does; (output, errors) of its program to the end."""
+    while subprocess.run(["wmctrl", "-c", title], env=os.environ | screen, stderr=subprocess.DEVNULL).returncode:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    return process.communicate(timeout=60)
+
+
+@needs_screen
+def test_window_on_a_virtual_screen(tmp_path):
+    """Oracle: the X server lists a window; the window manager's close button ends the program cleanly."""
+    with virtual_screen() as screen:
+        process = demo("--iterations", 10**8, "--figure", tmp_path / "sine.png", **screen)
         assert process.stdout.readline().startswith("iteration 1 ")
-        close = ["wmctrl", "-c", "Reptile on sine waves"]
-        while subprocess.run(close, env=os.environ | display, stderr=subprocess.DEVNULL).returncode:
-            assert process.poll() is None
-            time.sleep(0.1)
-        out, err = process.communicate(timeout=60)
-        manager.terminate()
-        manager.wait()
-        screen.terminate()
+        out, err = close_window("Reptile on sine waves", process, screen)
     assert (process.returncode, err) == (0, "")
     assert "stopped after iteration" in out
     assert (tmp_path / "sine.png").exists()
