@@ -102,7 +102,7 @@ def draw(figure, net, phis, task, x_train, alpha, steps=(0, 1, 2, 8)):
         axes.plot(x_train, sine(task, x_train), "ko", markersize=8, zorder=3)
         error = np.square(y - sine(task, X)).mean()
         axes.set(xlabel="x", ylabel="f(x)", ylim=(-5.5, 5.5),
-                 title=f"{name}: error {error:.2f} after {k} steps")
+                 title=f"{name}\nerror {error:.2f} after {k} steps")
         axes.label_outer()
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
