@@ -334,9 +334,9 @@ BAD_INPUT = {
     "label -1": (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], LABELS - 1), "0 to 2"),
     "label 0.0": (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], LABELS * 1.0), "integers"),
     "relu, H v": (lambda: CLASSIFIER.hessian_vector_product(
-        ZEROS, X4[0, 0], LABELS, ZEROS), "need tanh"),
+        ZEROS, X4[0, 0], LABELS, ZEROS), "tanh, not relu"),
     "v = 1": (lambda: NET.hessian_vector_product(START, X4[0], Y4[0], 1.0), "v must"),
-    "MAML through Adam": (lambda: maml(NET, START, X4, Y4, 0.1, Adam), "exact only"),
+    "MAML through Adam": (lambda: maml(NET, START, X4, Y4, 0.1, Adam), "not Adam"),
     "sample without T": (lambda: run(sample=lambda *_: (X4[:, 0], Y4[:, 0])), "T, B"),
     "sample of x": (lambda: run(sample=lambda *_: X4), "unpack"),
     "sample of y = 0": (lambda: run(sample=lambda *_: (X4, 0)), r"y must be .*\(\)"),
