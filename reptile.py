@@ -288,7 +288,7 @@ def check(net, weights=None, x=None, y=None, axes=(0, 1), through=None):
     P, T = (net.num_params,), x.shape[max(axes) - 1 : -2]  # T is () for a single task
     shapes = (P, T + P)[: len(axes)]
     _require(weights.dtype.char in "fdFD" and weights.shape in shapes,
-             "phi, weights, v must be float32 or float64, with a shape of {}; not {} {}",
+             "phi, weights, v must be float32 or float64, of shape {}; not {} {}",
              shapes, weights.dtype, weights.shape)
     _require(not through and (net.activation == "tanh" or weights.dtype.kind == "f"),
              "second derivatives need tanh, not relu, and MAML plain steps, not Adam")

@@ -23,6 +23,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from reptile import MLP, adapt, fomaml, joint, maml, reptile, train
 
 METHODS = {"reptile": reptile, "fomaml": fomaml, "joint": joint, "maml": maml}
+NAMES = dict(zip(METHODS, ["Reptile", "FOMAML", "joint training", "MAML"]))
 NETWORK, B = MLP([1, 64, 64, 1]), 10  # B points in a mini-batch
 ALPHA, EPSILON = 0.02, 0.1  # inner and outer step size
 X = np.linspace(-5, 5, 50)[:, None]  # (50, 1): k = 5 disjoint mini-batches
@@ -98,7 +99,7 @@ def draw(figure, net, phis, task, x_train, alpha, steps=(0, 1, 2, 8)):
         axes.plot(X, sine(task, X), "k--", linewidth=2, label="the sine")
         for k, y in zip(steps, predictions(net, phi, task, x_train, alpha, steps)):
             colour = plt.cm.plasma_r(0.15 + np.log2(k + 1) / 4)
-            axes.plot(X, y, color=colour, linewidth=3, label=f"{k} steps")
+            axes.plot(X, y, color=colour, linewidth=3, label=f"step {k}")
         axes.plot(x_train, sine(task, x_train), "ko", markersize=8, zorder=3)
         error = np.square(y - sine(task, X)).mean()
         axes.set(xlabel="x", ylabel="f(x)", ylim=(-5.5, 5.5),
@@ -155,8 +156,8 @@ def main(argv=None):
     plt.rcParams.update({"font.size": 14, "figure.raise_window": False})
     rng = np.random.RandomState(args.seed)  # the gist's generator and order of draws
     task, x_train = draw_sine(rng), X[rng.choice(len(X), size=B)]
-    phi = pytorch_init(NETWORK, args.seed)
-    phis = {"random initialisation": phi, args.update: phi}
+    name, phi = NAMES[args.update], pytorch_init(NETWORK, args.seed)
+    phis = {"random initialisation": phi, name: phi}
     picture = NETWORK, phis, task, x_train, ALPHA
     plt.switch_backend("agg" if args.no_plot else plt.get_backend())
     figure = plt.figure("Reptile", figsize=(12, 5), layout="constrained")
@@ -166,7 +167,7 @@ def main(argv=None):
                 epsilon=EPSILON, iterations=args.iterations, meta_batch=args.meta_batch)
     try:
         for iteration, phi in run:
-            phis[args.update] = phi
+            phis[name] = phi
             if iteration % 1000 and iteration not in (1, args.iterations):
                 continue
             y = predictions(NETWORK, phi, task, x_train, ALPHA, [32])

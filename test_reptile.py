@@ -432,7 +432,7 @@ def test_picture_pairs_each_curve_with_its_number_of_steps():
         for step in range(9):
             if step in (0, 1, 2, 8):
                 curve = net.predict(weights, X)
-                np.testing.assert_allclose(shown[f"{step} steps"], curve, atol=1e-9)
+                np.testing.assert_allclose(shown[f"step {step}"], curve, atol=1e-9)
             _, gradient = net.loss_and_gradient(weights, x_train, y_train)
             weights = weights - 0.1 * gradient
         error = np.square(curve - 3 * np.sin(X + 1)).mean()

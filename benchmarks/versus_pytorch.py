@@ -1,4 +1,4 @@
-"""The sine demo's training in PyTorch, as in the gist, in JAX, and in this project's NumPy.
+"""The sine demo's training in PyTorch, as in the gist, in JAX, and in NumPy, as here.
 
     pip install -e ".[benchmark]" && python benchmarks/versus_pytorch.py
 
@@ -53,8 +53,8 @@ def torch_run(T, iterations):
         phase, amplitude = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 5)
         order = rng.permutation(50)
         for start in range(0, 50, B):
-            points = x_all[order[start : start + B]]
-            x, y = torch.Tensor(points), torch.Tensor(amplitude * np.sin(points + phase))
+            x = x_all[order[start : start + B]]
+            x, y = torch.Tensor(x), torch.Tensor(amplitude * np.sin(x + phase))
             net.zero_grad()
             (net(x) - y).pow(2).mean().backward()
             for p in net.parameters():
@@ -91,7 +91,8 @@ def jax_training(T, iterations):
     def outer_step(phi, at):
         key, epsilon = at
         W = jax.vmap(learn, (None, 0))(phi, jax.random.split(key, T))
-        return jax.tree.map(lambda p, w: p + epsilon * (w.mean(axis=0) - p), phi, W), None
+        phi = jax.tree.map(lambda p, w: p + epsilon * (w.mean(axis=0) - p), phi, W)
+        return phi, None
 
     @jax.jit
     def training(key):
