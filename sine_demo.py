@@ -153,7 +153,7 @@ def main(argv=None):
     """Run the command line; return the exit code."""
     args, iteration, code = parse(argv), 0, 0
     getattr(sys.stdout, "reconfigure", dict)(errors="replace")  # where there is no ±
-    plt.rcParams.update({"font.size": 14, "figure.raise_window": False})
+    plt.rcParams.update({"font.size": 14, "toolbar": "None", "figure.raise_window": 0})
     rng = np.random.RandomState(args.seed)  # the gist's generator and order of draws
     task, x_train = draw_sine(rng), X[rng.choice(len(X), size=B)]
     name, phi = NAMES[args.update], pytorch_init(NETWORK, args.seed)
