@@ -1,4 +1,4 @@
-"""Reptile, a first-order meta-learning algorithm, in NumPy.
+"""Reptile (Nichol, Achiam, Schulman 2018, arXiv:1803.02999v3) in NumPy.
 
 Meta-learning looks for an initialisation φ of a neural network from which a new task
 is learnt in a few steps on a few examples. Reptile finds one by repeating three lines:
@@ -6,6 +6,9 @@ is learnt in a few steps on a few examples. Reptile finds one by repeating three
     1. draw a task, and take k > 1 steps of gradient descent on it, from φ to W
     2. move φ a little towards W:  φ ← φ + ε (W − φ)
     3. let ε fall linearly to zero
+
+With k = 1 this is joint training. With k > 1 it also turns the gradients of a task's
+mini-batches towards each other: what is learnt from one then helps on the others.
 
 The one idea of this module: a network's parameters are *one vector*, as φ is in the
 paper. Every formula is then one line, and a leading axis adapts T tasks at once.
@@ -18,9 +21,6 @@ paper. Every formula is then one line, and a leading axis adapts T tasks at once
     φ_i    trajectory[i - 1]  (T, P) or (P,)   where g_i is taken; φ_1 = φ, φ_{k+1} = W
            x                  (k, T, B, n_in)  inputs: for each step and task B examples
            y                  (k, T, B, n_out) targets, or integer labels (k, T, B)
-
-Follows: Nichol, Achiam, Schulman, "On First-Order Meta-Learning Algorithms" (2018),
-arXiv:1803.02999v3. But: no convolutions, no batch normalisation, no GPU.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def mse_grad(out, y):
 
 def log_softmax(out):
     """Log-probabilities of the classes, (T, B, n_out)."""
-    out = out - out.real.max(axis=-1, keepdims=True)  # changes nothing but tames exp
+    out = out - out.real.max(axis=-1, keepdims=True)  # the same, but exp is tame
     return out - np.log(np.exp(out).sum(axis=-1, keepdims=True))
 
 
@@ -67,13 +67,12 @@ class MLP:
     (n_in + 1, n_out), is the bias (Bishop 2006, section 5.1). The last layer is linear.
     activation: "tanh" or "relu"; loss: "mse", or "cross-entropy" for integer labels.
 
-    The network holds no parameters: its methods are given `weights`, (T, P), a row a
-    task, for x (T, B, n_in); or (P,), for all of x. ValueError says what does not fit.
+    Its methods take `weights`, biases included: (P,), one network for all of x, or
+    (T, P), one for each task in x (T, B, n_in). What does not fit raises ValueError.
 
     >>> net = MLP([1, 64, 64, 1])  # inputs, hidden units, outputs
-    >>> phi = net.init(np.random.default_rng(0))
-    >>> phi.shape, net.predict(phi, np.zeros((10, 1))).shape
-    ((4353,), (10, 1))
+    >>> net.predict(net.init(np.random.default_rng(0)), np.zeros((10, 1))).shape
+    (10, 1)
     """
 
     def __init__(self, layer_sizes, activation="tanh", loss="mse"):
@@ -84,10 +83,11 @@ class MLP:
         self.loss_value, self.loss_grad = LOSSES[loss]
         shapes = [(n_in + 1, n_out) for n_in, n_out in zip(n, n[1:])]  # of each W
         ends = np.cumsum([rows * columns for rows, columns in shapes]).tolist()
-        self.layout, self.num_params = [*zip([0, *ends], ends, shapes)], ends[-1]
+        self.layout = [*zip([0, *ends], ends, shapes)]  # where W lies in the vector
+        self.num_params = ends[-1]
 
     def init(self, rng, dtype=np.float32):
-        """A random φ, (P,): uniform in ±1/√n_in, drawn from the generator `rng`."""
+        """A random φ, (P,): uniform in ±1/√n_in, as PyTorch's linear layers are."""
         phi = np.empty(self.num_params, dtype)
         for W in self.unpack(phi):
             W[...] = rng.uniform(-1, 1, W.shape) / np.sqrt(len(W) - 1)
@@ -95,8 +95,8 @@ class MLP:
 
     def unpack(self, weights):
         """[W, ...], (T, n_in + 1, n_out) each: views, so writing to W writes there."""
-        T = weights.shape[:-1]
-        return [weights[..., i:j].reshape(T + shape) for i, j, shape in self.layout]
+        lead = weights.shape[:-1]
+        return [weights[..., i:j].reshape(lead + shape) for i, j, shape in self.layout]
 
     def activations(self, x, dtype):
         """[h_0, h_1, ...], (T, B, n + 1) each, all 1: `forward` fills in the others."""
@@ -106,12 +106,11 @@ class MLP:
         """The outputs, (T, B, n_out); h, the layers' inputs, is filled on the way."""
         h[0][..., :-1] = x
         for W, h_in, h_out in zip(layers, h, h[1:]):
-            self.f(h_in @ W, out=h_out[..., :-1])
+            self.f(h_in @ W, out=h_out[..., :-1])  # h = f(z), beside the constant 1
         return h[-1] @ layers[-1]
 
     def backward(self, layers, h, out, y, grads):
         """Backpropagation: write ∂L/∂W of each layer into `grads`, a list as `layers`.
-
         The chain rule, from the last layer (where z = out) down, with dz for ∂L/∂z:
             ∂L/∂W = [h 1]ᵀ dz      ∂L/∂[h 1] = dz Wᵀ      ∂L/∂z = ∂L/∂h f'(z), one below
         """
@@ -148,8 +147,8 @@ class MLP:
     def hessian_vector_product(self, weights, x, y, v):
         """H v, (T, P), exact to rounding, for the price of one complex gradient."""
         # With j the imaginary unit, g(w + jδv) = g(w) + jδ H v + O(δ²): no difference
-        # is taken, so that δ may be tiny (Squire & Trapp 1998). It needs tanh.
-        check(self, v, x)
+        # is taken, so that δ may be tiny (Squire & Trapp 1998). g must be analytic.
+        weights, v = (check(self, a, x)[0] for a in (weights, v))
         _, grad = self.loss_and_gradient(weights + 1e-20j * v, x, y)
         return (grad.imag / 1e-20).astype(weights.dtype)
 
@@ -177,15 +176,15 @@ def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
 
     phi         (P,), where every task starts, or (T, P), each task's own start
     x, y        a mini-batch a step: (k, T, B, n_in), and (k, T, B, n_out) or (k, T, B)
-    optimiser   None for W ← W − α g, or Adam, made anew here: tasks share no state
+    optimiser   None for W ← W − α g, or the class Adam: made anew, it shares no state
     trajectory  return φ_1 ... φ_{k+1} = W, (k + 1, T, P), and g_1 ... g_k, (k, T, P)
     """
     phi, x, y = check(net, phi, x, y, axes=(1, 2))
-    weights = np.zeros((*x.shape[1:-2], 1), phi.dtype) + phi  # (T, P): each task's φ
+    weights = np.broadcast_to(phi, (*x.shape[1:-2], net.num_params)).copy()  # (T, P)
     grad = np.empty_like(weights)
     layers, layer_grads = net.unpack(weights), net.unpack(grad)
     h, path, grads = net.activations(x[0], phi.dtype), [], []
-    optimiser = optimiser and optimiser()
+    optimiser = optimiser() if optimiser else None
     for x_i, y_i in zip(x, y):
         net.backward(layers, h, net.forward(layers, h, x_i), y_i, layer_grads)
         if trajectory:
@@ -197,7 +196,7 @@ def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
             grad *= alpha  # in place: 4 % faster with 20 tasks than a temporary array
             weights -= grad  # W ← W − α g
     if not np.isfinite(weights).all():
-        raise FloatingPointError(f"diverged: lower alpha = {alpha:g}, or mend the data")
+        raise FloatingPointError(f"lower alpha = {alpha:g}, or mend phi or the data")
     return (np.array([*path, weights]), np.array(grads)) if trajectory else weights
 
 
@@ -209,7 +208,7 @@ def adapt(net, phi, x, y, alpha, steps, optimiser=None, trajectory=False):
 
 # The meta-gradients of section 5.1, one a task, (T, P); arguments as in `inner_loop`.
 def joint(net, phi, x, y, alpha, inner=None):
-    """g_1: the gradient at φ, as in joint training on all tasks."""
+    """g_1: the gradient at φ of one mini-batch a task, as in joint training."""
     return net.loss_and_gradient(phi, x[0], y[0])[1]
 
 
@@ -219,7 +218,7 @@ def fomaml(net, phi, x, y, alpha, inner=None):
 
 
 def reptile(net, phi, x, y, alpha, inner=None):
-    """g_1 + ... + g_k = (φ − W) / α."""
+    """(φ − W) / α, which with plain steps is g_1 + ... + g_k."""
     return (phi - inner_loop(net, phi, x, y, alpha, inner)) / alpha
 
 
@@ -245,27 +244,27 @@ def train(net, phi, sample, rng, meta_gradient=reptile, *, alpha, epsilon, itera
           meta_batch=1, inner=None, outer=None):
     """Meta-train: a generator of (iteration, phi); FloatingPointError if it diverges.
 
-    sample         the task distribution: sample(rng, T) draws T tasks' mini-batches,
-                   x (k, T, B, n_in) and y (k, T, B, n_out) or labels (k, T, B)
+    sample         the task distribution: sample(rng, T) draws x and y of T tasks
     meta_gradient  reptile, fomaml, maml, joint or weighted_sum(c)
-    epsilon        outer step size: a number, falling linearly to zero, or a function of
-                   how many iterations are done
+    epsilon        φ moves by −ε α g: a number, falling linearly to zero, or a function
+                   of how many iterations are done
     meta_batch     T, tasks an iteration: all start from φ, the outer step is their mean
     inner, outer   optimisers: None for W ← W − α g and φ ← φ + ε (W − φ), or Adam
     """
-    outer = outer and outer()
+    outer, alpha = outer() if outer else None, float(alpha)
     for i in range(iterations):
         x, y = sample(rng, meta_batch)
         phi, x, y = check(net, phi, x, y, axes=(2,))
-        eps = epsilon(i) if callable(epsilon) else epsilon * (1 - i / iterations)
+        eps = float(epsilon(i) if callable(epsilon) else epsilon * (1 - i / iterations))
         try:
             g = meta_gradient(net, phi, x, y, alpha, inner)  # (T, P)
         except FloatingPointError as error:
             raise FloatingPointError(f"iteration {i + 1}: {error}") from None
+        _require(np.shape(g) == (meta_batch, len(phi)), "not (T, P): {}", np.shape(g))
         W = phi - alpha * (g.sum(axis=0) / len(g))  # for Reptile, the tasks' mean W
         phi = outer.step(phi, phi - W, eps) if outer else phi + eps * (W - phi)
         if not np.isfinite(phi).all():
-            raise FloatingPointError(f"iteration {i + 1}: lower epsilon, now {eps:g}")
+            raise FloatingPointError(f"iteration {i + 1}: lower epsilon = {eps:g}")
         yield i + 1, phi
 
 
@@ -278,9 +277,10 @@ def check(net, weights=None, x=None, y=None, axes=(0, 1), through=None):
     """The input as arrays in the weights' precision: the one place that checks it."""
     n, labels = net.layer_sizes, net.loss_name == "cross-entropy"
     if weights is None:  # a new network
-        known = net.activation in ACTIVATIONS and net.loss_name in LOSSES
-        return _require(known and len(n) > 1 and min(n) > 0, "MLP takes two sizes or "
-                        "more, {} and {}", [*ACTIVATIONS], [*LOSSES])
+        fits = len(n) > 1 and all(isinstance(i, int | np.integer) and i > 0 for i in n)
+        fits = fits and net.activation in ACTIVATIONS and net.loss_name in LOSSES
+        return _require(fits, "MLP takes two whole numbers above 0 or more, {} and {}; "
+                        "layer_sizes is {}", [*ACTIVATIONS], [*LOSSES], n)
     weights, x = np.asarray(weights), np.asarray(x)
     _require(x.ndim - 2 in axes and x.shape[-1] == n[0] and x.size,
              "x must be ({}T, B, {}){}, and not empty; it is {}", "k, " * (2 in axes),

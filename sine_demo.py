@@ -3,8 +3,8 @@
 A task is a sine f(x) = a sin(x + b) on 50 points of [−5, 5], with random a and b. After
 meta-training, the network learns a new sine from 10 points in a few steps.
 Follows: the gist that goes with https://openai.com/research/reptile, and section 4 of
-arXiv:1803.02999. It prints the gist's losses for the same seed, to one unit of the last
-digit. As in the gist, some of the ten plotted points may coincide; the table's do not.
+arXiv:1803.02999. It prints the gist's losses for the same seed. As in the gist, some of
+the ten plotted points may coincide; those of the table over many sines do not.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":  # a mistake, or Ctrl-C, is one line and not a traceback
-    sys.excepthook = lambda _, error, __: print(error or "stopped", file=sys.stderr)
+    sys.excepthook = lambda kind, error, _: print(kind.__name__, error, file=sys.stderr)
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,12 +26,13 @@ METHODS = {"reptile": reptile, "fomaml": fomaml, "joint": joint, "maml": maml}
 NAMES = dict(zip(METHODS, ["Reptile", "FOMAML", "joint training", "MAML"]))
 NETWORK, B = MLP([1, 64, 64, 1]), 10  # B points in a mini-batch
 ALPHA, EPSILON = 0.02, 0.1  # inner and outer step size
+LOWEST, RANGE = np.array([0, 0.1]), np.array([2 * np.pi, 5 - 0.1])  # of b and of a
 X = np.linspace(-5, 5, 50)[:, None]  # (50, 1): k = 5 disjoint mini-batches
 
 
 def draw_sine(rng):
     """Phase b ~ U[0, 2π] and amplitude a ~ U[0.1, 5] of a task, in the gist's order."""
-    return rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 5)
+    return LOWEST + RANGE * rng.random(2)
 
 
 def sine(task, x):
@@ -87,7 +88,7 @@ def table(net, phis, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
     text += "".join(f"{name:>24}" for name in phis)
     errors = (evaluate(net, phi, alpha, seed, T, steps) for phi in phis.values())
     for k, *row in zip(steps, *errors):
-        cells = (f"{e.mean():.3f} ± {1.96 * e.std(ddof=1) / T**0.5:.3f}" for e in row)
+        cells = (f"{e.mean():.3f} +- {1.96 * e.std(ddof=1) / T**0.5:.3f}" for e in row)
         text += f"\n{k:5}" + "".join(f"{cell:>24}" for cell in cells)
     return text
 
@@ -104,13 +105,12 @@ def draw(figure, net, phis, task, x_train, alpha, steps=(0, 1, 2, 8)):
         error = np.square(y - sine(task, X)).mean()
         axes.set(xlabel="x", ylabel="f(x)", ylim=(-5.5, 5.5),
                  title=f"{name}\nerror {error:.2f} after {k} steps")
-        axes.label_outer()
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
 def write(path, save):
     """Let `save` write a file, whole or not at all."""
-    part = path.with_name(f".{os.getpid()}-{path.name}")
+    part = (path := path.resolve()).with_name(f".{os.getpid()}-{path.name[-99:]}")
     try:
         save(part)
         part.replace(path)
@@ -120,10 +120,11 @@ def write(path, save):
 
 
 def say(text):
-    """Print; where that fails, as behind `| head`, go on in silence to the files."""
+    """Print; where that fails, as behind `| head`, say so and go on to the files."""
     try:
         print(text, flush=True)
-    except OSError:
+    except OSError as error:
+        print(f"sine_demo.py: cannot print: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -142,17 +143,16 @@ def parse(argv):
     args = parser.parse_args(argv)
     if min(args.iterations, args.meta_batch) < 1 or not 0 <= args.seed < 2**32:
         parser.error("--iterations, --meta-batch start at 1; --seed is 0 to 4294967295")
-    for path, endings in (args.figure, ".png .pdf .svg"), (args.animation, ".gif"):
-        if path and not (path.suffix.lower() in endings.split() and not path.is_dir()
+    for path, kinds in (args.figure, "png pdf svg"), (args.animation, "gif"):
+        if path and not (path.suffix.lower()[1:] in kinds.split()
                          and os.access(path.parent, os.W_OK)):
-            parser.error(f"cannot write {path}: name a {endings} in an existing folder")
+            parser.error(f"cannot write {path}: name a .{' or .'.join(kinds.split())}")
     return args
 
 
 def main(argv=None):
     """Run the command line; return the exit code."""
     args, iteration, code = parse(argv), 0, 0
-    getattr(sys.stdout, "reconfigure", dict)(errors="replace")  # where there is no ±
     plt.rcParams.update({"font.size": 14, "toolbar": "None", "figure.raise_window": 0})
     rng = np.random.RandomState(args.seed)  # the gist's generator and order of draws
     task, x_train = draw_sine(rng), X[rng.choice(len(X), size=B)]
