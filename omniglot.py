@@ -31,7 +31,7 @@ ZIPS = {  # name on the command line: file, bytes, SHA-256
     "evaluation": ("images_evaluation.zip", 6_462_886,
                    "1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee"),
 }
-STALL = 20  # seconds without a byte, after which a download is given up
+STALL, QUERIES = 20, 5  # seconds without a byte; drawings of each class to judge by
 
 
 def find_zip(name, folder=None):
@@ -156,33 +156,22 @@ def prepare(ink):
     return standardise(views(ink).reshape(-1))
 
 
-def small_affine(rng, n):
-    """n random matrices near the identity, (n, 2, 2): the same hand draws again."""
-    angle, shear, size = rng.uniform(-0.1, 0.1, (3, n))
-    c, s = np.exp(size) * [np.cos(angle), np.sin(angle)]
-    # Rotation and size, then shear: [[c, −s], [s, c]] [[1, 0], [shear, 1]].
-    return np.array([[c - s * shear, -s], [s + c * shear, c]]).transpose(2, 0, 1)
-
-
 def augment(drawings, rng, variants):
     """Images to train on, (8 · classes, 20 · variants, 400): bytes, as they are many.
 
     A character turned or mirrored is another character: eight classes for one. Slightly
-    deformed it is the same: more drawings of it.
+    deformed, by a matrix near the identity, it is the same: more drawings of it.
     """
     images = np.empty((len(drawings), 8, 20, variants, SIDE**2), np.uint8)
     for c, d in np.ndindex(drawings.shape[:2]):
-        A = TURNS[:, None] @ small_affine(rng, 8 * variants).reshape(8, variants, 2, 2)
+        A = TURNS[:, None] @ (np.eye(2) + rng.uniform(-0.1, 0.1, (8, variants, 2, 2)))
         pictures = np.round(255 * views(drawings[c, d], A.reshape(-1, 2, 2)))
         images[c, :, d] = pictures.reshape(8, variants, -1)
     return images.reshape(len(drawings) * 8, 20 * variants, -1)
 
 
 def draw_tasks(rng, images, T, N, S):
-    """Inputs (T, N, S, n_in): T tasks of N classes with S drawings, all different.
-
-    Of images (classes, drawings, n_in); so no query is in the support set.
-    """
+    """T tasks of N classes, S drawings of each: (T, N, S, n_in), no drawing twice."""
     classes, drawings = images.shape[:2]
     chosen = [rng.choice(classes, N, replace=False) for _ in range(T)]  # (T, N)
     which = rng.random((T, N, drawings)).argsort(axis=2)[:, :, :S]  # (T, N, S)
@@ -196,3 +185,16 @@ def task_distribution(images, N, k, S):
         order = rng.random((T, N * S)).argsort(axis=1).reshape(T, k, -1).swapaxes(0, 1)
         return x[np.arange(T)[:, None], order], order // S  # (k, T, B, n_in), (k, T, B)
     return sample
+
+
+def accuracy(classify, images, N, K, T, seed):
+    """Right answers (%) in each of T N-way K-shot tasks, (T,); the seed says which.
+
+    classify(support (T, N, K, n_in), query (T, M, n_in)) returns labels (T, M).
+    """
+    rng, found = np.random.default_rng([seed, N, K]), []
+    for start in range(0, T, 10):  # ten at a time, so that their weights fit the cache
+        x = draw_tasks(rng, images, min(10, T - start), N, K + QUERIES)
+        labels = classify(x[:, :, :K], x[:, :, K:].reshape(len(x), N * QUERIES, -1))
+        found.append(100 * (labels == np.arange(N).repeat(QUERIES)).mean(axis=1))
+    return np.concatenate(found)
