@@ -114,7 +114,7 @@ def load_split(train, test, folder=None):
     return (seen, drawings), ([alphabets[i] for i in new], test_drawings[new])
 
 
-SIDE, SPREAD = 20, 6  # pixels: of an image; of its ink from the middle (r.m.s.)
+SIDE, SPREAD = 20, 6  # pixels: of an image; of its ink from the middle, r.m.s.
 # The symmetries of the square: 0 to 3 quarter-turns, and the same mirrored. (8, 2, 2)
 TURNS = np.array([np.linalg.matrix_power([[0, -1], [1, 0]], q) @ np.diag([1, m])
                   for m in (1, -1) for q in range(4)])
@@ -123,10 +123,10 @@ TURNS = np.array([np.linalg.matrix_power([[0, -1], [1, 0]], q) @ np.diag([1, m])
 def views(ink, matrices=(np.eye(2),)):
     """One drawing, (105, 105), seen through each of n matrices: (n, 20, 20) in 0 ... 1.
 
-    Where a character stands on the paper, and how large, says little about which it is:
-    its centre of mass goes to the middle, its spread becomes SPREAD pixels. What was at
-    A p from the centre of mass is at p from the middle; beyond the paper is no ink.
-    Means of 5 x 5 pixels come first: a slight blur, so that strokes overlap more.
+    Where a character stands, how large it is, and much of its proportions, do not say
+    which it is: its centre of mass goes to the middle, its width and height half-way to
+    a spread of SPREAD pixels. Then p shows what was at A p, both from the middle. Means
+    of 5 x 5 pixels come first: a slight blur, so that strokes overlap.
     """
     image = Image.fromarray(np.asarray(ink, np.float32)).reduce(5)
     mass = np.asarray(image, np.float64)
@@ -134,10 +134,11 @@ def views(ink, matrices=(np.eye(2),)):
         raise ValueError("a drawing without ink has no centre")
     mass, xy = mass / mass.sum(), np.indices(mass.shape)[::-1] + 0.5
     centre = (mass * xy).sum(axis=(1, 2))
-    spread = np.sqrt((mass * (xy - centre[:, None, None]) ** 2).sum())
+    sigma = np.sqrt((mass * (xy - centre[:, None, None]) ** 2).sum(axis=(1, 2)))
+    size = np.maximum(np.hypot(*sigma) / 2 + sigma / 2**0.5, 1) / SPREAD  # of a dot, 1
     pictures = np.empty((len(matrices), SIDE, SIDE), np.float32)
     for picture, A in zip(pictures, matrices):
-        A = A * max(spread, 1) / SPREAD  # at least 1, as the size of a dot says nothing
+        A = size[:, None] * A
         (a, b), (d, e), (c, f) = *A, centre - A @ [SIDE / 2, SIDE / 2]
         picture[...] = image.transform((SIDE, SIDE), Image.Transform.AFFINE,
                                        (a, b, c, d, e, f), Image.Resampling.BILINEAR)
@@ -188,10 +189,7 @@ def task_distribution(images, N, k, S):
 
 
 def accuracy(classify, images, N, K, T, seed):
-    """Right answers (%) in each of T N-way K-shot tasks, (T,); the seed says which.
-
-    classify(support (T, N, K, n_in), query (T, M, n_in)) returns labels (T, M).
-    """
+    """Right answers (%) in each of T N-way K-shot tasks, (T,), which the seed fixes."""
     rng, found = np.random.default_rng([seed, N, K]), []
     for start in range(0, T, 10):  # ten at a time, so that their weights fit the cache
         x = draw_tasks(rng, images, min(10, T - start), N, K + QUERIES)

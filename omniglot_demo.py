@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -22,21 +21,20 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more only gets in the way
 import numpy as np
 from matplotlib.figure import Figure
 
-from omniglot import (QUERIES, SIDE, ZIPS, accuracy, augment, draw_tasks, load_split,
-                      task_distribution, views, whole)
+from omniglot import (QUERIES, SIDE, SPREAD, ZIPS, accuracy, augment, draw_tasks,
+                      load_split, task_distribution, views, whole)
 from reptile import MLP, Adam, adapt, joint, reptile, train, weighted_sum
 
 INNER = {"sgd": (None, 0.02), "adam": (Adam, 0.0002)}  # optimiser, α / N
 EPSILON, VARIANTS, STEPS = 1.0, 8, 5  # STEPS of adaptation for the learning curves
-# Meta-gradient, k, drawings of each class, meta-batch; colour, line. The drawings are
-# dealt out to k mini-batches: of B = 2N, however many ways, or 25 in section 6.2.
-REPTILE, JOINT = (reptile, 5, 10, 5, "#0072B2", "-"), (joint, 1, 10, 5, "#E69F00", "-")
-COMBINATIONS = {name: (weighted_sum(c), len(c), 5 * len(c), 1, colour, line)
-                for name, c, colour, line in (
-    ("g1", [1], "#E69F00", "-"), ("g2", [0, 1], "#009E73", ":"),
-    ("g1 + g2", [1, 1], "#0072B2", ":"), ("g3", [0, 0, 1], "#009E73", "--"),
-    ("g1 + g2 + g3", [1, 1, 1], "#0072B2", "--"), ("g4", [0, 0, 0, 1], "#009E73", "-"),
-    ("g1 + g2 + g3 + g4", [1, 1, 1, 1], "#0072B2", "-"))}
+# Meta-gradient, k, drawings of each class, tasks in a meta-batch. The drawings are
+# dealt out to k mini-batches: of B = 2N, however many ways, or B = 25 in section 6.2.
+REPTILE, JOINT = (reptile, 5, 10, 5), (joint, 1, 10, 5)
+BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"  # Reptile, joint training, FOMAML
+COMBINATIONS = {"g1": ([1], ORANGE, "-"), "g2": ([0, 1], GREEN, ":"),
+                "g3": ([0, 0, 1], GREEN, "-."), "g4": ([0, 0, 0, 1], GREEN, "-"),
+                "g1 + g2": ([1, 1], BLUE, ":"), "g1 + g2 + g3": ([1] * 3, BLUE, "-."),
+                "g1 + g2 + g3 + g4": ([1] * 4, BLUE, "-")}
 
 
 def adapted(net, phi, steps, inner, support, query):
@@ -63,19 +61,18 @@ def read_run(path, settings):
         raise ValueError(f"--run: {path} is not a whole run ({error})") from None
     for name, here in settings.items():
         if there.get(name) != here:
-            raise ValueError(f"{path} was made with {name} {there.get(name)}, not "
-                             f"{here}: go on with that, or name another --run")
+            raise ValueError(f"{path} is a run of {name} {there.get(name)}, not {here}")
     return run
 
 
 def meta_train(method, net, images, test_images, args, seed, path=None, run=None):
-    """(φ, learning curve): (iteration, 1-shot, 5-shot accuracy) after STEPS steps.
+    """φ and the learning curve: (iteration, 1-shot, 5-shot accuracy after STEPS steps).
 
-    At each point of the curve all is saved to `path`. From such a `run` it goes on, and
-    ends, bit for bit, where it would have ended without the interruption.
+    All is saved to `path` at each point. Going on from such a `run`, training ends bit
+    for bit where it would have ended without the interruption.
     """
-    (meta_gradient, k, shots, T, *_), (optimiser, alpha) = method, args.inner
-    n, rng, start = args.iterations, np.random.default_rng(seed), time.monotonic()
+    (meta_gradient, k, shots, T), (optimiser, alpha) = method, args.inner
+    n, rng = args.iterations, np.random.default_rng(seed)
     phi, done, curve = net.init(rng), 0, []
     if run:
         phi, done, curve = run["phi"], int(run["iteration"]), run["curve"].tolist()
@@ -85,8 +82,7 @@ def meta_train(method, net, images, test_images, args, seed, path=None, run=None
         classify = partial(adapted, net, phi, STEPS, args.inner)
         found = [accuracy(classify, test_images, args.ways, K, 100, 1) for K in (1, 5)]
         curve.append((i, found[0].mean(), found[1].mean()))
-        say("iteration {:,}: 1-shot {:.1f} %, 5-shot {:.1f} %   ({:.0f} s)"
-            .format(*curve[-1], time.monotonic() - start))
+        say("iteration {:,}: 1-shot {:.1f} %, 5-shot {:.1f} %".format(*curve[-1]))
         if path:
             with whole(path) as part, open(part, "wb") as file:
                 np.savez(file, phi=phi, iteration=i, curve=curve, alpha=alpha,
@@ -95,10 +91,10 @@ def meta_train(method, net, images, test_images, args, seed, path=None, run=None
                          settings=json.dumps(args.settings))
     if not run:
         record(0, phi)
-    sample = task_distribution(images, args.ways, k, shots)
-    for i, phi in train(net, phi, sample, rng, meta_gradient, alpha=alpha,
-                        epsilon=lambda i: EPSILON * (1 - (done + i) / n), meta_batch=T,
-                        iterations=n - done, inner=optimiser):
+    for i, phi in train(net, phi, task_distribution(images, args.ways, k, shots), rng,
+                        meta_gradient, alpha=alpha, meta_batch=T, inner=optimiser,
+                        epsilon=lambda i: EPSILON * (1 - (done + i) / n),
+                        iterations=n - done):
         if (done + i) % max(1, n // 10) == 0 or done + i == n:
             record(done + i, phi)
     return phi, np.array(curve)
@@ -159,7 +155,7 @@ def parse(argv):
             ("ways", 2, 1000, 5, "classes in a task"),
             ("shots", 1, 20 - QUERIES, [1, 5], "drawings of a class to adapt to"),
             ("tasks", 2, 10**5, 1000, "tasks of the evaluation"),
-            ("iterations", 1, 10**7, 15_000, "outer steps"),
+            ("iterations", 1, 10**7, 8000, "outer steps"),
             ("hidden", 1, 4096, [256, 128], "sizes of the hidden layers"),
             ("seed", 0, 2**32 - 1, 0, "of φ and of the tasks")):
         add(f"--{name}", type=int, nargs="+" if isinstance(default, list) else None,
@@ -179,59 +175,55 @@ def parse(argv):
         parser.error(f"cannot write {args.run}: name a file in a folder that is there")
     named = "train", "test", "ways", "hidden", "iterations", "inner", "seed"
     optimiser, alpha = INNER[args.inner]
-    alpha *= args.ways  # as each class has a share of 1/N in the gradient
     args.settings = {f"--{name}": getattr(args, name) for name in named} | {
-        "k, shots, meta-batch": [*REPTILE[1:4]], "α, ε": [alpha, EPSILON],
-        "variants, side": [VARIANTS, SIDE]}
-    args.inner = optimiser, alpha
+        "α, ε, k, ...": [alpha, EPSILON, *REPTILE[1:], VARIANTS, SIDE, SPREAD]}
+    args.inner = optimiser, alpha * args.ways  # a class has 1/N of the gradient
     return args
 
 
 def main(argv=None):
     """Run the command line."""
-    args, start = parse(argv), time.monotonic()
+    args = parse(argv)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without ± gets its table
-    N, seed, resumed = args.ways, args.seed, args.run and args.run.exists()
-    run = read_run(args.run, args.settings) if resumed else None
+    N, seed, path = args.ways, args.seed, args.run
+    run = read_run(path, args.settings) if path and path.exists() else None
     args.figures.mkdir(parents=True, exist_ok=True)
-    (seen, drawings), (new, test) = load_split(args.train, args.test, args.data)
+    (seen, drawings), (new, unseen) = load_split(args.train, args.test, args.data)
     say(f"training on {len(seen)} characters, of {', '.join(sorted({*seen}))};\n"
         f"evaluation on {len(new)}, of {', '.join(sorted({*new}))}")
     if N > len(new):
         raise ValueError(f"--ways {N}, but there are {len(new)} characters to test on")
     images = augment(drawings, np.random.default_rng(seed), VARIANTS)
-    test_images = np.array([[views(ink)[0].ravel() for ink in inks] for inks in test])
+    test = np.array([[views(ink)[0].ravel() for ink in inks] for inks in unseen])
     net, curves = MLP([SIDE**2, *args.hidden, N], loss="cross-entropy"), {}
-    data = net, images, test_images, args
+    data = net, images, test, args
     if args.gradient_combinations:
-        for name, method in COMBINATIONS.items():
+        for name, (c, *style) in COMBINATIONS.items():
             say(f"{name}, seeds {seed}, {seed + 1}, {seed + 2}")
+            method = weighted_sum(c), len(c), 5 * len(c), 1
             found = [meta_train(method, *data, seed + i)[1] for i in range(3)]
-            curves[name] = np.array(found)[..., [0, 2]], *method[-2:]
+            curves[name] = np.array(found)[..., [0, 2]], *style
         return plot_curves(args.figures / "gradient_combinations.png", curves,
                            f"Sums of inner gradients, {N}-way 5-shot")
     phis = {"random initialisation": net.init(np.random.default_rng(seed))}
-    for name, method, *saved in (("Reptile", REPTILE, args.run, run),
-                                 ("joint training", JOINT)):
+    for name, colour, method, *saved in (("Reptile", BLUE, REPTILE, path, run),
+                                         ("joint training", ORANGE, JOINT)):
         say(f"{name}: accuracy on 100 tasks of new characters after {STEPS} steps")
         phis[name], curve = meta_train(method, *data, seed, *saved)
         for K, column, line in (1, [0, 1], "-"), (5, [0, 2], "--"):
-            curves[f"{name}, {K}-shot"] = curve[None, :, column], method[-2], line
+            curves[f"{name}, {K}-shot"] = curve[None, :, column], colour, line
     entrants = {"nearest neighbour": nearest_neighbour} | {
         f"{name}, {steps} steps": partial(adapted, net, phi, steps, args.inner)
         for steps in (1, 5, 50) for name, phi in phis.items()}
     say(f"\n{N}-way accuracy (%), {args.tasks:,} tasks of new characters, 95 % interval"
         + "\n" + " " * 32 + "".join(f"{K:>8}-shot" for K in args.shots))
     for name, classify in entrants.items():
-        for K in args.shots:
-            a = accuracy(classify, test_images, N, K, args.tasks, seed)
-            error = 1.96 * a.std(ddof=1) / len(a) ** 0.5
-            name = f"{name:32}" + f"{a.mean():.1f} ± {error:.1f}".rjust(13)
-        say(name)
+        found = (accuracy(classify, test, N, K, args.tasks, seed) for K in args.shots)
+        cells = (f"{a.mean():.1f} ± {1.96 * a.std() / len(a)**0.5:.1f}" for a in found)
+        say(f"{name:32}" + "".join(f"{cell:>13}" for cell in cells))
     plot_curves(args.figures / "learning_curve.png", curves, f"{N}-way, new alphabets")
-    plot_episode(args.figures / "episode.png", net, phis["Reptile"], test_images, args)
-    say(f"{time.monotonic() - start:.0f} seconds in all")
+    plot_episode(args.figures / "episode.png", net, phis["Reptile"], test, args)
 
 
 if __name__ == "__main__":
