@@ -37,19 +37,20 @@ STALL, QUERIES = 20, 5  # seconds without a byte; drawings of each class to judg
 def find_zip(name, folder=None):
     """The path of an Omniglot file, verified: in `folder`, or else in OMNIGLOT_DIR.
 
-    If neither is given, in the user's cache, where it is downloaded if need be.
+    If neither is given, in the user's cache, where it is downloaded if need be. Raises
+    ValueError if the folder lacks it, or if it is not the official file.
     """
     file, size, sha256 = ZIPS[name]
-    given = [Path(f) for f in (folder, os.environ.get("OMNIGLOT_DIR")) if f]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for path in [f / file for f in given] or [cache / "reptile-omniglot" / file]:
-        if path.is_file():
-            verify(path, path.read_bytes(), size, sha256)
-            return path
-    if given:
-        raise ValueError(f"no {file} in {' or '.join(map(str, given))}: put it there, "
-                         "packed; without --data and OMNIGLOT_DIR it is downloaded")
-    download(path, size, sha256)
+    folder = folder or os.environ.get("OMNIGLOT_DIR")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(folder or Path(cache) / "reptile-omniglot") / file
+    if path.is_file():
+        verify(path, path.read_bytes(), size, sha256)
+    elif folder:
+        raise ValueError(f"no {file} in {folder}: put it there, not unpacked; without "
+                         "--data and OMNIGLOT_DIR it is downloaded")
+    else:
+        download(path, size, sha256)
     return path
 
 
@@ -126,7 +127,8 @@ def views(ink, matrices=(np.eye(2),)):
     Where a character stands, how large it is, and much of its proportions, do not say
     which it is: its centre of mass goes to the middle, its width and height half-way to
     a spread of SPREAD pixels. Then p shows what was at A p, both from the middle. Means
-    of 5 x 5 pixels come first: a slight blur, so that strokes overlap.
+    of 5 x 5 pixels come first: a slight blur, so that strokes overlap. ValueError if
+    there is no ink.
     """
     image = Image.fromarray(np.asarray(ink, np.float32)).reduce(5)
     mass = np.asarray(image, np.float64)

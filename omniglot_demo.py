@@ -47,7 +47,7 @@ def adapted(net, phi, steps, inner, support, query):
 
 def nearest_neighbour(support, query):
     """Labels (T, M) of query (T, M, n_in): those of the nearest in the support set."""
-    T, N, K, n_in = support.shape  # |q − s|² = 2 n_in − 2 q·s, as all are standardised
+    T, _, K, n_in = support.shape  # |q − s|² = 2 n_in − 2 q·s, as all are standardised
     return (query @ support.reshape(T, -1, n_in).swapaxes(1, 2)).argmax(axis=-1) // K
 
 
