@@ -18,7 +18,7 @@ if __name__ == "__main__":  # a mistake, or Ctrl-C, is one line and not a traceb
     sys.excepthook = lambda *e: print(f"{e[1] or 'stopped'}", file=sys.stderr)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more only gets in the way
 
-import numpy as np
+import numpy as np  # noqa: I001
 from matplotlib.figure import Figure
 
 from omniglot import (QUERIES, SIDE, SPREAD, ZIPS, accuracy, augment, draw_tasks,
