@@ -7,18 +7,19 @@ Follows: sections 6.1 and 6.2 of arXiv:1803.02999v3. But: an MLP, no convolution
 characters, not 1200; not transductive, as each query is judged by itself.
 """
 
-import argparse
-import json
 import os
 import sys
+
+if __name__ == "__main__":  # a mistake, or Ctrl-C, is one line and not a traceback
+    sys.excepthook = lambda *e: print(str(e[1]) or "stopped", file=sys.stderr)
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more only gets in the way
+
+import argparse  # noqa: I001
+import json
 from functools import partial
 from pathlib import Path
 
-if __name__ == "__main__":  # a mistake, or Ctrl-C, is one line and not a traceback
-    sys.excepthook = lambda *e: print(f"{e[1] or 'stopped'}", file=sys.stderr)
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more only gets in the way
-
-import numpy as np  # noqa: I001
+import numpy as np
 from matplotlib.figure import Figure
 
 from omniglot import (QUERIES, SIDE, SPREAD, ZIPS, accuracy, augment, draw_tasks,
@@ -68,8 +69,7 @@ def read_run(path, settings):
 def meta_train(method, net, images, test_images, args, seed, path=None, run=None):
     """φ and the learning curve: (iteration, 1-shot, 5-shot accuracy after STEPS steps).
 
-    All is saved to `path` at each point. Going on from such a `run`, training ends bit
-    for bit where it would have ended without the interruption.
+    Saved to `path` at each point; from such a `run` it goes on to the very same end.
     """
     (meta_gradient, k, shots, T), (optimiser, alpha) = method, args.inner
     n, rng = args.iterations, np.random.default_rng(seed)
