@@ -384,8 +384,8 @@ def test_short_training_beats_the_random_initialisation():
     sample = omniglot.task_distribution(images, 5, 5, 10)
     *_, (_, trained) = train(net, phi, sample, rng, alpha=0.1, epsilon=1.0,
                              iterations=300, meta_batch=5)
-    before, after = (
-        omniglot.accuracy(partial(demo.adapted, net, p, 1, (None, 0.1)), test, 5, 1, 300,
-                          0).mean() for p in (phi, trained))
+    before, after = (omniglot.accuracy(
+        partial(demo.adapted, net, p, 1, (None, 0.1)), test, 5, 1, 300, 0).mean()
+        for p in (phi, trained))
     print(f"{before:.1f} -> {after:.1f} %")
     assert after > before + 3
