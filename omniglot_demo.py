@@ -110,7 +110,7 @@ def plot_curves(path, curves, title):
         axes.fill_between(i, y.min(axis=0), y.max(axis=0), color=colour, alpha=0.1)
     axes.set(xlabel="iteration of meta-training", title=title,
              ylabel=f"accuracy (%) after {STEPS} steps")
-    figure.legend(loc="outside right center")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     with whole(path) as part:
         figure.savefig(part, format="png")
 
