@@ -21,7 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from reptile import joint, maml, reptile, train
-from sine_demo import ALPHA, EPSILON, NETWORK, pytorch_init, sample_sines
+from sine_demo import (
+    ALPHA, EPSILON, NETWORK, B, X, draw_sine, pytorch_init, sample_sines,
+)
 
 SOURCE = Path(__file__).parent
 PAGE = SOURCE.with_name("playground.html")
@@ -34,9 +36,10 @@ def train_sines(iterations=30_000):
     """{name: φ} after the sine demo's meta-training, from one and the same start."""
     phis = {}
     for name, (meta_gradient, epsilon) in SINES.items():
-        run = train(NETWORK, pytorch_init(NETWORK, seed=0), sample_sines,
-                    np.random.RandomState(0), meta_gradient, alpha=ALPHA,
-                    epsilon=epsilon, iterations=iterations)
+        rng = np.random.RandomState(0)
+        draw_sine(rng), rng.choice(len(X), size=B)  # the demo's plotted sine and points
+        run = train(NETWORK, pytorch_init(NETWORK, seed=0), sample_sines, rng,
+                    meta_gradient, alpha=ALPHA, epsilon=epsilon, iterations=iterations)
         for _, phis[name] in run:
             pass
         print(f"{name}: trained", flush=True)

@@ -77,7 +77,7 @@ const GRID = Float64Array.from({ length: 99 }, (_, i) => -5 + (10 * i) / 98);  /
 const X_MAX = 5, Y_MAX = 5.8, DIVERGED = 1000;  // no sine has a mean square above 12.5
 const WIDTH = 10.8, HEIGHT = 12.4;  // of the plot's viewBox
 
-const sines = { random: generator(3), task: null, points: [], one_side: false };
+const sines = { random: generator(5), task: null, points: [], one_side: false };
 const true_sine = (x) => sines.task.a * Math.sin(x + sines.task.b);
 
 /* Ten of the fifty points of [−5, 5], or of those on one side of 0. */
@@ -92,6 +92,12 @@ function draw_task() {
   draw_points();
 }
 
+/* A piece of a curve, as in the plot. */
+function swatch(parent, key) {
+  const svg = make("svg", parent, { viewBox: "0 0 40 8", class: "swatch", "aria-hidden": "true" });
+  make("line", svg, { class: `curve-${key}`, x1: 0, x2: 40, y1: 4, y2: 4 });
+}
+
 /* Set up the plot, the handles of the points, and a row of the table for each method. */
 function build_sines() {
   const grid = element("grid"), curves = element("curves"), plot = document.querySelector(".plot");
@@ -103,6 +109,8 @@ function build_sines() {
       value === 5 ? "x = 5" : String(value).replace("-", "−"));
     make("span", plot, { class: "tick", style: `left: 0; top: ${top}%` }, value === 5 ? "f(x) = 5" : String(value).replace("-", "−"));
   }
+  swatch(element("truth"), "true");
+  element("truth").append("true sine");
   sines.curve = make("polyline", curves, { class: "curve-true" });
   for (const method of METHODS) method.curve = make("polyline", curves, { class: `curve-${method.key}` });
   for (const method of [...METHODS].reverse()) {
@@ -111,16 +119,11 @@ function build_sines() {
     method.shown = make("input", label, { type: "checkbox", autocomplete: "off" });
     method.shown.checked = true;
     method.shown.addEventListener("change", show_sines);
-    const swatch = make("svg", label, { viewBox: "0 0 40 8", preserveAspectRatio: "none", "aria-hidden": "true" });
-    make("line", swatch, { class: `curve-${method.key}`, x1: 0, x2: 40, y1: 4, y2: 4 });
+    swatch(label, method.key);
     label.append(method.name);
     method.loss = make("td", row);
-    method.error = make("td", row);
+    method.error = make("td", row, { class: "error", style: `--color: var(--${method.key})` });
   }
-  const truth = make("tr", element("methods")), cell = make("th", truth, { scope: "row", colspan: 3 });
-  const label = make("label", cell), swatch = make("svg", label, { viewBox: "0 0 40 8", preserveAspectRatio: "none", "aria-hidden": "true" });
-  make("line", swatch, { class: "curve-true", x1: 0, x2: 40, y1: 4, y2: 4 });
-  label.append("true sine, from which the points were drawn");
   for (let i = 0; i < 10; i++)
     make("div", element("points"), { class: "point", tabindex: 0, role: "slider", "aria-label": `point ${i + 1}`,
       "aria-valuemin": -Y_MAX, "aria-valuemax": Y_MAX });
@@ -134,6 +137,7 @@ function show_sines() {
   const k = +element("sine-k").value, alpha = +element("sine-alpha").value;
   const x = Float64Array.from(sines.points, (p) => p.x), y = Float64Array.from(sines.points, (p) => p.y);
   const truth = GRID.map(true_sine), too_large = [];
+  const zero = mean_square(truth, truth.map(() => 0));  // the error of a network that always says 0
   const line = (f) => Array.from(f, (v, i) => `${GRID[i].toFixed(4)},${v.toFixed(6)}`).join(" ");
   for (const method of METHODS) {
     let weights;
@@ -146,6 +150,7 @@ function show_sines() {
     method.curve.setAttribute("points", fits && method.shown.checked ? line(f) : "");
     method.loss.textContent = fits ? number(loss) : "diverged";
     method.error.textContent = fits ? number(error) : "diverged";
+    method.error.style.setProperty("--share", fits ? Math.min(error / zero, 1) : 0);
   }
   sines.curve.setAttribute("points", line(truth));
   [...element("points").children].forEach((handle, i) => {
