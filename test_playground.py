@@ -86,11 +86,15 @@ def drag(page, start, *path):
     settle(page)
 
 
-def touch(page, kind, *points):
-    """Fingers on the screen, as the operating system reports them: touchStart, Move, End."""
-    page.context.new_cdp_session(page).send(
-        "Input.dispatchTouchEvent",
-        {"type": kind, "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]})
+def fingers(page):
+    """A function touch(kind, *points): fingers are now at these points of the screen."""
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        at = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        session.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": at})
+
+    return touch
 
 
 def test_the_page_is_what_build_makes_of_its_parts():
@@ -129,7 +133,7 @@ def test_curves_equal_numpy(visit, seed):
     phis["random"] = np.array(page.evaluate("Array.from(METHODS[0].phi)"))
     truth = numbers(page, ".plot .curve-true")
     a, b = page.evaluate("[sines.task.a, sines.task.b]")
-    np.testing.assert_allclose(truth[:, 1], a * np.sin(truth[:, 0] + b), atol=2e-4)
+    np.testing.assert_allclose(truth[:, 1], a * np.sin(truth[:, 0] + b), atol=1e-5)
     for name in ("random", "joint", "maml", "reptile"):
         phi = phis[name].astype(np.float64)
         W = adapt(NETWORK, phi, points[:, :1], points[:, 1:], alpha, k) if k else phi
@@ -139,12 +143,13 @@ def test_curves_equal_numpy(visit, seed):
 
 def test_points_follow_mouse_fingers_and_keys(visit):
     page = visit(**PHONE)
+    touch = fingers(page)
     x, y = middle(page, ".point >> nth=4")
     before = page.evaluate("structuredClone(sines.points)")
-    touch(page, "touchStart", (x, y))
+    touch("Start", (x, y))
     for i in range(1, 6):
-        touch(page, "touchMove", (x + 4 * i, y - 10 * i))
-    touch(page, "touchEnd")
+        touch("Move", (x + 4 * i, y - 10 * i))
+    touch("End")
     settle(page)
     moved = page.evaluate("sines.points")
     box = page.locator(".plot").bounding_box()
@@ -167,17 +172,18 @@ def test_points_follow_mouse_fingers_and_keys(visit):
 
 def test_two_fingers_move_two_points_and_points_may_coincide(visit):
     page = visit(**PHONE)
+    touch = fingers(page)
     a, b = middle(page, ".point >> nth=0"), middle(page, ".point >> nth=1")
-    touch(page, "touchStart", a, b)
-    touch(page, "touchMove", (200, 350), (200, 350))
-    touch(page, "touchEnd")
+    touch("Start", a, b)
+    touch("Move", (200, 350), (200, 350))
+    touch("End")
     settle(page)
     first, second = page.evaluate("sines.points.slice(0, 2)")
     assert first == pytest.approx(second, abs=0.2)
     assert "diverged" not in str(shown_errors(page))
-    touch(page, "touchStart", (200, 350))
-    touch(page, "touchMove", (-500, 4000))  # off the screen
-    touch(page, "touchEnd")
+    touch("Start", (200, 350))
+    touch("Move", (-500, 4000))  # off the screen
+    touch("End")
     settle(page)
     assert [-5, -5.8] in [[p["x"], p["y"]] for p in page.evaluate("sines.points")]
 

@@ -138,7 +138,7 @@ function show_sines() {
   const x = Float64Array.from(sines.points, (p) => p.x), y = Float64Array.from(sines.points, (p) => p.y);
   const truth = GRID.map(true_sine), too_large = [];
   const zero = mean_square(truth, truth.map(() => 0));  // the error of a network that always says 0
-  const line = (f) => Array.from(f, (v, i) => `${GRID[i].toFixed(4)},${v.toFixed(6)}`).join(" ");
+  const line = (f) => Array.from(f, (v, i) => `${GRID[i].toFixed(6)},${v.toFixed(6)}`).join(" ");
   for (const method of METHODS) {
     let weights;
     for (weights of adapt(SINE_NET, method.phi, x, y, alpha, k));  // to the last step
