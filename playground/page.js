@@ -77,7 +77,7 @@ const GRID = Float64Array.from({ length: 99 }, (_, i) => -5 + (10 * i) / 98);  /
 const X_MAX = 5, Y_MAX = 5.8, DIVERGED = 1000;  // no sine has a mean square above 12.5
 const WIDTH = 10.8, HEIGHT = 12.4;  // of the plot's viewBox
 
-const sines = { random: generator(5), task: null, points: [], one_side: false };
+const sines = { random: generator(111), task: null, points: [], one_side: false };
 const true_sine = (x) => sines.task.a * Math.sin(x + sines.task.b);
 
 /* Ten of the fifty points of [−5, 5], or of those on one side of 0. */
@@ -218,8 +218,8 @@ function move_points() {
 const WAYS = 3, STEPS = 50, ALPHA = 0.1;
 const DRAWING_NET = new MLP([SIDE * SIDE, 96, 128, WAYS], "cross-entropy");
 const ENTRANTS = [
-  { key: "reptile", name: "Reptile", phi: decode(PHI.drawing) },
-  { key: "random", name: "random", phi: DRAWING_NET.init(generator(0)) },
+  { key: "reptile", name: "Reptile", from: "Reptile’s φ", phi: decode(PHI.drawing) },
+  { key: "random", name: "random", from: "the random initialisation", phi: DRAWING_NET.init(generator(0)) },
 ];
 const TITLES = ["class 1", "class 2", "class 3", "input"];
 const EXAMPLE = [
@@ -316,11 +316,11 @@ function show_probabilities() {
       bars[e].value.textContent = known ? `${(100 * p[i]).toFixed(0)} %` : "–";
       if (e === 0) cell.classList.toggle("found", known && k > 0 && i === best);
     });
-    answers.push(`${entrant.name}: class ${best + 1}, ${(100 * p[best]).toFixed(0)} %`);
+    answers.push(`class ${best + 1} (${(100 * p[best]).toFixed(0)} %) from ${entrant.from}`);
   });
   const empty = TITLES.filter((_, i) => board.drawings[i].length === 0);
   element("drawing-status").textContent = known
-    ? `After ${k} steps the input is, from ${answers.join("; from ")}.` : `Draw something in ${empty.join(", ")}.`;
+    ? `After ${k} steps the input is most probably ${answers.join(", ")}.` : `Draw something in ${empty.join(", ")}.`;
 }
 
 /* A stroke belongs to the cell in which it begins, and to the pointer that began it: other fingers are ignored. */
