@@ -216,7 +216,7 @@ function move_points() {
 // -------------------------------------------------------------------------------- drawing
 
 const WAYS = 3, STEPS = 50, ALPHA = 0.1;
-const DRAWING_NET = new MLP([SIDE * SIDE, 96, 128, WAYS], "cross-entropy");
+const DRAWING_NET = new MLP([SIDE * SIDE, 128, 128, WAYS], "cross-entropy");
 const ENTRANTS = [
   { key: "reptile", name: "Reptile", from: "Reptile’s φ", phi: decode(PHI.drawing) },
   { key: "random", name: "random", from: "the random initialisation", phi: DRAWING_NET.init(generator(0)) },
