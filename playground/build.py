@@ -1,15 +1,12 @@
-"""Build playground.html: train the sines' initialisations, and put all parts into one file.
+"""Build playground.html: train the sines' initialisations, and put all parts in one file.
 
-    python playground/build.py                      about a minute, always with seed 0
-    python playground/build.py --omniglot FILE.npz  with another φ for the drawings,
-                                    made by: omniglot_demo.py --ways 3 --run FILE.npz
-    python playground/build.py --keep               train nothing: only the text has changed
+    python playground/build.py          about a minute, with seed 0
+    python playground/build.py --keep   seconds: only the text has changed, so keep those φ
 
-Without --omniglot, the φ of the drawings is that of the present playground.html: training
-it takes Omniglot's images and some minutes.
+The φ of the drawings is omniglot_3way.npz, whose training takes Omniglot's images and
+some minutes: omniglot_demo.py --ways 3 --phi omniglot_3way.npz
 
-φ is stored as float16, 2 bytes a parameter. Rounding to 11 bits costs nothing that shows:
---rounding prints the errors and accuracies before and after.
+Each φ is stored as float16, two bytes a parameter. `--keep` prints what rounding costs.
 """
 
 import argparse
@@ -20,55 +17,49 @@ from pathlib import Path
 
 import numpy as np
 
+import sine_demo
 from reptile import joint, maml, reptile, train
-from sine_demo import (
-    ALPHA, EPSILON, NETWORK, B, X, draw_sine, pytorch_init, sample_sines,
-)
 
 SOURCE = Path(__file__).parent
 PAGE = SOURCE.with_name("playground.html")
-# MAML's meta-gradient is that of one loss, Reptile's a sum of k = 5 gradients: hence
-# another ε. Of 0.5, 1 it is the better one.
-SINES = {"joint": (joint, EPSILON), "maml": (maml, 1.0), "reptile": (reptile, EPSILON)}
+OMNIGLOT = SOURCE.with_name("omniglot_3way.npz")
+# Each method's meta-gradient and ε. Reptile's sums up k = 5 gradients, MAML's does not.
+METHODS = {"joint": (joint, 0.1), "maml": (maml, 1.0), "reptile": (reptile, 0.1)}
 
 
 def train_sines(iterations=30_000):
-    """{name: φ} after the sine demo's meta-training, from one and the same start."""
+    """{name: φ} after the sine demo's meta-training, all from the same φ on the same tasks."""
     phis = {}
-    for name, (meta_gradient, epsilon) in SINES.items():
-        rng = np.random.RandomState(0)
-        draw_sine(rng), rng.choice(len(X), size=B)  # the demo's plotted sine and points
-        run = train(NETWORK, pytorch_init(NETWORK, seed=0), sample_sines, rng,
-                    meta_gradient, alpha=ALPHA, epsilon=epsilon, iterations=iterations)
-        for _, phis[name] in run:
-            pass
+    for name, (meta_gradient, epsilon) in METHODS.items():
+        net, rng = sine_demo.NETWORK, np.random.RandomState(0)
+        sine_demo.draw_sine(rng)  # as the demo draws the sine and the points of its plot
+        rng.choice(len(sine_demo.X), size=sine_demo.B)
+        for _, phi in train(net, sine_demo.pytorch_init(net, seed=0),
+                            sine_demo.sample_sines, rng, meta_gradient,
+                            alpha=sine_demo.ALPHA, epsilon=epsilon, iterations=iterations):
+            phis[name] = phi
         print(f"{name}: trained", flush=True)
     return phis
 
 
 def encode(phi):
-    """φ, (P,), as float16 in base64."""
+    """φ, (P,), rounded to float16, in base64."""
     return base64.b64encode(phi.astype("<f2").tobytes()).decode()
-
-
-def decode(text):
-    """φ, (P,) float16, of what `encode` returned."""
-    return np.frombuffer(base64.b64decode(text), "<f2")
 
 
 def read_phis(page):
     """{name: φ, (P,) float16} in a page."""
-    found = re.search(r"^const PHI = (\{.*\});$", page, re.MULTILINE)
-    return {name: decode(text) for name, text in json.loads(found[1]).items()}
+    [found] = re.findall(r"^const PHI = (.*);$", page, re.MULTILINE)
+    return {name: np.frombuffer(base64.b64decode(text), "<f2")
+            for name, text in json.loads(found).items()}
 
 
 def assemble(phis):
-    """The page, from its parts and {name: φ}."""
-    parts = {"phi": json.dumps({name: encode(phi) for name, phi in phis.items()})}
-
+    """The page: page.html, with {{name}} replaced by the file, or by the φs."""
     def part(match):
-        name = match[1]
-        return parts.get(name) or (SOURCE / name).read_text(encoding="utf-8").rstrip()
+        if match[1] == "phi":
+            return json.dumps({name: encode(phi) for name, phi in phis.items()})
+        return (SOURCE / match[1]).read_text(encoding="utf-8").rstrip()
 
     template = (SOURCE / "page.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(.+?)\}\}", part, template)
@@ -78,16 +69,11 @@ def main():
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Build playground.html.")
     parser.add_argument("--keep", action="store_true",
-                        help="train nothing: take each φ from the present page")
-    parser.add_argument("--omniglot", type=Path, metavar="FILE.npz",
-                        help="φ for the drawings (default: that of the present page)")
-    args = parser.parse_args()
-    phis = read_phis(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-    if not args.keep:
-        phis |= train_sines()
-    if args.omniglot:
-        with np.load(args.omniglot) as run:
-            phis["drawing"] = run["phi"]
+                        help="train nothing: take the sines' φs from the present page")
+    keep = parser.parse_args().keep
+    phis = read_phis(PAGE.read_text(encoding="utf-8")) if keep else train_sines()
+    with np.load(OMNIGLOT) as file:
+        phis["drawing"] = file["phi"]
     page = assemble(phis)
     PAGE.write_text(page, encoding="utf-8")
     print(f"{PAGE.name}: {len(page.encode()):,} bytes")

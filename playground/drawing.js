@@ -41,7 +41,8 @@ function area_means(ink) {
 
 /* The image, SIDE x SIDE, with the ink's centre of mass (cx, cy) in its middle and the
    ink's root mean square distance from there scaled to SPREAD. Bilinear interpolation. */
-function centre(small) {
+function view(ink) {
+  const small = area_means(ink);
   const x = (i) => (i % SMALL) + 0.5, y = (i) => Math.floor(i / SMALL) + 0.5;
   const sum = (f) => small.reduce((total, v, i) => total + v * f(i), 0);
   const m = sum(() => 1), cx = sum(x) / m, cy = sum(y) / m;
@@ -59,10 +60,12 @@ function centre(small) {
   });
 }
 
-/* The network's inputs: the image brought to mean 0 and standard deviation 1. */
-function prepare(strokes) {
-  const image = centre(area_means(rasterise(strokes))), n = image.length;
-  const mean = image.reduce((sum, p) => sum + p) / n;
-  const variance = image.reduce((sum, p) => sum + (p - mean) ** 2, 0) / n;
+/* The numbers brought to mean 0 and standard deviation 1. */
+function standardise(image) {
+  const mean = image.reduce((sum, p) => sum + p) / image.length;
+  const variance = image.reduce((sum, p) => sum + (p - mean) ** 2, 0) / image.length;
   return image.map((p) => (p - mean) / (Math.sqrt(variance) + 1e-6));
 }
+
+/* The network's inputs for one drawing's ink. */
+const prepare = (ink) => standardise(view(ink));

@@ -136,9 +136,10 @@ const number = (v) => (v < 9.995 ? v.toFixed(2) : v.toFixed(0));
 function show_sines() {
   const k = +element("sine-k").value, alpha = +element("sine-alpha").value;
   const x = Float64Array.from(sines.points, (p) => p.x), y = Float64Array.from(sines.points, (p) => p.y);
-  const truth = GRID.map(true_sine), too_large = [];
+  const truth = GRID.map(true_sine);
   const zero = mean_square(truth, truth.map(() => 0));  // the error of a network that always says 0
   const line = (f) => Array.from(f, (v, i) => `${GRID[i].toFixed(6)},${v.toFixed(6)}`).join(" ");
+  let diverged = false;
   for (const method of METHODS) {
     let weights;
     for (weights of adapt(SINE_NET, method.phi, x, y, alpha, k));  // to the last step
@@ -146,7 +147,7 @@ function show_sines() {
     const loss = mean_square(SINE_NET.predict(weights, x), y);
     const error = mean_square(f.filter(even), truth.filter(even));
     const fits = loss < DIVERGED && error < DIVERGED;  // false for NaN
-    if (!fits) too_large.push(method.name);
+    diverged ||= !fits;
     method.curve.setAttribute("points", fits && method.shown.checked ? line(f) : "");
     method.loss.textContent = fits ? number(loss) : "diverged";
     method.error.textContent = fits ? number(error) : "diverged";
@@ -163,8 +164,8 @@ function show_sines() {
   element("sine-k-value").textContent = k;
   element("sine-alpha-value").textContent = alpha;
   element("one-side").setAttribute("aria-pressed", sines.one_side);
-  element("sine-status").textContent = too_large.length
-    ? `α = ${alpha} is too large: gradient descent diverges from ${too_large.join(", ")}. Choose a smaller α.` : "";
+  element("sine-status").textContent = diverged
+    ? `α = ${alpha} is too large: gradient descent diverges. Choose a smaller α.` : "";
 }
 
 /* Points are dragged by mouse, pen or any number of fingers, or moved by the arrow keys. */
@@ -263,7 +264,7 @@ function change(drawings) {
 
 /* The probabilities after 0 ... 50 inner steps from each initialisation; none while a cell is empty. */
 function learn() {
-  const images = board.drawings.map((strokes) => (strokes.length ? prepare(strokes) : null));
+  const images = board.drawings.map((strokes) => (strokes.length ? prepare(rasterise(strokes)) : null));
   board.thumbnails.forEach((canvas, i) => show_image(canvas, images[i]));
   const complete = images.every((image) => image !== null);
   for (const entrant of ENTRANTS) {
