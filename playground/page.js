@@ -3,7 +3,7 @@
 
 const element = (id) => document.getElementById(id);
 const make = (tag, parent, attributes = {}, text = "") => {
-  const svg = ["svg", "polyline", "line"].includes(tag);
+  const svg = ["svg", "polyline", "line", "text"].includes(tag);
   const made = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(text);
@@ -40,9 +40,9 @@ function once_a_frame(draw) {
   };
 }
 
-/* A button that walks a slider from its first step to its last, and stops when pressed again. */
+/* A button that walks a slider from 0 to its last step; pressed again, it pauses. */
 function playable(button, slider, milliseconds) {
-  let timer = null;
+  let timer = null, paused = false;
   const label = button.getAttribute("aria-label");
   const stop = () => {
     clearInterval(timer);
@@ -52,8 +52,9 @@ function playable(button, slider, milliseconds) {
   };
   const go = (k) => { slider.value = k; slider.dispatchEvent(new Event("input")); };
   button.addEventListener("click", () => {
-    if (timer) return stop();
-    if (slider.value === slider.max) go(0);
+    if (timer === null && !paused) go(0);
+    paused = timer !== null;
+    if (paused) return stop();
     button.textContent = "❚❚";
     button.setAttribute("aria-label", "Pause");
     timer = setInterval(() => {
@@ -61,7 +62,7 @@ function playable(button, slider, milliseconds) {
       if (slider.value === slider.max) stop();
     }, milliseconds);
   });
-  slider.addEventListener("pointerdown", stop);
+  slider.addEventListener("pointerdown", () => { stop(); paused = false; });
 }
 
 // ---------------------------------------------------------------------------------- sines
@@ -107,7 +108,8 @@ function build_sines() {
     const left = 50 + (100 * value) / WIDTH, top = 50 - (100 * value) / HEIGHT;
     make("span", plot, { class: "tick", style: `left: ${left}%; bottom: 0; translate: ${value === 5 ? -100 : 0}%` },
       value === 5 ? "x = 5" : String(value).replace("-", "−"));
-    make("span", plot, { class: "tick", style: `left: 0; top: ${top}%` }, value === 5 ? "f(x) = 5" : String(value).replace("-", "−"));
+    make("span", plot, { class: "tick", style: `left: 0; top: ${top}%; translate: 0 ${value < 0 ? -100 : 0}%` },
+      value === 5 ? "f(x) = 5" : String(value).replace("-", "−"));
   }
   swatch(element("truth"), "true");
   element("truth").append("true sine");
@@ -211,7 +213,7 @@ function move_points() {
   for (const id of ["sine-k", "sine-alpha"]) element(id).addEventListener("input", draw);
   element("new-sine").addEventListener("click", () => { draw_task(); draw(); });
   element("one-side").addEventListener("click", () => { sines.one_side = !sines.one_side; draw_points(); draw(); });
-  playable(element("sine-play"), element("sine-k"), 200);
+  playable(element("sine-play"), element("sine-k"), 250);
 }
 
 // -------------------------------------------------------------------------------- drawing
@@ -295,6 +297,7 @@ function show_drawings() {
     const { paper, clear } = board.cells[i];
     paper.replaceChildren();
     for (const points of strokes) show_stroke(paper, points);
+    if (!strokes.length) make("text", paper, { x: PAPER / 2, y: PAPER / 2 }, "draw here");
     paper.setAttribute("aria-label", `drawing of ${TITLES[i]}: ${strokes.length ? `${strokes.length} strokes` : "empty"}`);
     clear.disabled = strokes.length === 0;
   });
@@ -335,6 +338,7 @@ function draw_strokes() {
       if (event.button !== 0 || board.stroke) return;
       event.preventDefault();
       paper.setPointerCapture(event.pointerId);
+      if (!board.drawings[i].length) paper.replaceChildren();  // nothing but "draw here"
       const points = [position(event, paper)];
       board.stroke = { pointer: event.pointerId, cell: i, points, line: show_stroke(paper, points) };
     });
