@@ -1,12 +1,13 @@
-"""Build playground.html: train the sines' initialisations, and put all parts in one file.
+"""Build playground.html: train the sines' initialisations, put all parts in one file.
 
     python playground/build.py          about a minute, with seed 0
-    python playground/build.py --keep   seconds: only the text has changed, so keep those φ
+    python playground/build.py --keep   train nothing: only the text has changed
 
 The φ of the drawings is omniglot_3way.npz, whose training takes Omniglot's images and
 some minutes: omniglot_demo.py --ways 3 --phi omniglot_3way.npz
 
-Each φ is stored as float16, two bytes a parameter. `--keep` prints what rounding costs.
+Each φ is stored as float16, two bytes a parameter. Rounding moves Reptile's error after
+8 steps, the mean of `sine_demo.evaluate(..., seed=0)`, from 0.11214 to 0.11215.
 """
 
 import argparse
@@ -28,16 +29,17 @@ METHODS = {"joint": (joint, 0.1), "maml": (maml, 1.0), "reptile": (reptile, 0.1)
 
 
 def train_sines(iterations=30_000):
-    """{name: φ} after the sine demo's meta-training, all from the same φ on the same tasks."""
+    """{name: φ} after the sine demo's meta-training, from one φ, on the same tasks."""
     phis = {}
     for name, (meta_gradient, epsilon) in METHODS.items():
         net, rng = sine_demo.NETWORK, np.random.RandomState(0)
-        sine_demo.draw_sine(rng)  # as the demo draws the sine and the points of its plot
+        sine_demo.draw_sine(rng)  # as the demo does for its plot, and then its points
         rng.choice(len(sine_demo.X), size=sine_demo.B)
-        for _, phi in train(net, sine_demo.pytorch_init(net, seed=0),
-                            sine_demo.sample_sines, rng, meta_gradient,
-                            alpha=sine_demo.ALPHA, epsilon=epsilon, iterations=iterations):
-            phis[name] = phi
+        phi = sine_demo.pytorch_init(net, seed=0)
+        run = train(net, phi, sine_demo.sample_sines, rng, meta_gradient,
+                    alpha=sine_demo.ALPHA, epsilon=epsilon, iterations=iterations)
+        for _, phis[name] in run:
+            pass
         print(f"{name}: trained", flush=True)
     return phis
 
