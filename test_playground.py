@@ -128,7 +128,7 @@ def test_curves_equal_numpy(visit):
         alpha = float(page.locator("#sine-alpha").input_value())
         points = np.array(page.evaluate("sines.points.map(({ x, y }) => [x, y])"))
         x_train, y_train = points[:, :1], points[:, 1:]
-        a, b = page.evaluate("[sines.task.a, sines.task.b]")
+        a, b = page.evaluate("[sines.a, sines.b]")
         for name in ("random", "joint", "maml", "reptile"):
             phi = phis[name].astype(np.float64)
             W = adapt(NETWORK, phi, x_train, y_train, alpha, k) if k else phi
@@ -259,7 +259,7 @@ def test_probabilities_equal_numpy(visit):
     with np.load(build.OMNIGLOT) as file:
         net = MLP(file["layer_sizes"].tolist(), loss="cross-entropy")
         phi, alpha = file["phi"].astype(np.float64), float(file["alpha"])
-    starts = np.array([phi, page.evaluate("Array.from(ENTRANTS[1].phi)")])  # (2, P)
+    starts = np.array([phi, page.evaluate("Array.from(STARTS[1].phi)")])  # (2, P)
     support, query = np.tile(x[:3], (2, 1, 1)), np.tile(x[3:], (2, 1, 1))
     labels = np.tile(range(3), (2, 1))
     for k in (0, 1, 7, 50):
@@ -354,20 +354,20 @@ def test_text_is_legible(visit, scheme, paper):
     linear = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
     light = np.sort(linear @ [0.2126, 0.7152, 0.0722] + 0.05, axis=1)
     assert (light[:, 1] / light[:, 0]).min() > 7
-    style = page.evaluate("(({ backgroundColor, fontSize }) => [backgroundColor, fontSize])"
-                          "(getComputedStyle(document.documentElement))")
-    assert style[0] == f"rgb({paper}, {paper}, {paper})"
-    assert float(style[1].removesuffix("px")) > 26
+    colour, size = page.locator("html").evaluate("(html) => [getComputedStyle(html)].map("
+        "(style) => [style.backgroundColor, parseFloat(style.fontSize)])[0]")
+    assert colour == f"rgb({paper}, {paper}, {paper})" and size > 26
 
 
 def test_answers_are_quick(visit):
-    """Median times in ms; the limits are twice 16 and 100, as the machine may be busy."""
+    """Times in ms, the best of several, as other processes disturb them. The limits are
+    twice those of a laptop, 16 for a frame and 100 for a stroke."""
     page = visit()
     page.locator("#sine-k").fill("32")
-    median = """(f, n) => Array.from({ length: n }, () => {
+    best = """(f, n) => Math.min(...Array.from({ length: n }, () => {
         const start = performance.now();
         f();
         return performance.now() - start;
-      }).sort((a, b) => a - b)[n / 2]"""
-    assert page.evaluate(f"({median})(show_sines, 40)") < 32
-    assert page.evaluate(f"({median})(learn, 6)") < 200
+      }))"""
+    assert page.evaluate(f"({best})(show_sines, 40)") < 2 * 16
+    assert page.evaluate(f"({best})(learn, 5)") < 2 * 100

@@ -1,9 +1,9 @@
-/* From strokes to what the network sees, as omniglot.py prepares Omniglot's drawings. */
+/* From strokes to what the network sees, as omniglot.py prepares drawings. */
 "use strict";
 
 const PAPER = 105, PEN = 5;  // pixels: Omniglot's drawings, and the width of a stroke
 const CELL = 5, SMALL = 21;  // pixels: averaged to one, and then left, 105 = 5 x 21
-const SIDE = 20, SPREAD = 6;  // pixels: the image, and its ink's distance from the centre
+const SIDE = 20, SPREAD = 6;  // pixels: the image; its ink from the centre
 
 /* The ink, PAPER x PAPER numbers 0 or 1, of a list of strokes, each a list of points
    [x, y]: the pixels within PEN / 2 of the line from point to point. */
@@ -40,14 +40,14 @@ function area_means(ink) {
 }
 
 /* The image, SIDE x SIDE, with the ink's centre of mass (cx, cy) in its middle and the
-   ink's root mean square distance from there scaled to SPREAD. Bilinear interpolation. */
+   ink's root mean square distance from there scaled to SPREAD, bilinear. */
 function view(ink) {
   const small = area_means(ink);
   const x = (i) => (i % SMALL) + 0.5, y = (i) => Math.floor(i / SMALL) + 0.5;
   const sum = (f) => small.reduce((total, v, i) => total + v * f(i), 0);
   const m = sum(() => 1), cx = sum(x) / m, cy = sum(y) / m;
   const spread = Math.sqrt(sum((i) => (x(i) - cx) ** 2 + (y(i) - cy) ** 2) / m);
-  const s = Math.max(spread, 1) / SPREAD;  // at least 1: a lone dot's size tells nothing
+  const s = Math.max(spread, 1) / SPREAD;  // at least 1: a dot has no size
   const within = (v) => Math.min(Math.max(v, 0), SMALL - 1);
   const at = (row, col) => small[within(row) * SMALL + within(col)];
   return Float64Array.from({ length: SIDE * SIDE }, (_, i) => {

@@ -1,7 +1,7 @@
 /* Reptile's inner loop in the browser, to be read beside reptile.py: the same names in
    the same order, snake_case included. But: one task at a time, so there is no axis T,
    and no meta-training, which took place in Python. Parameters are one vector here too:
-   phi and weights are typed arrays, (P,). What NumPy does there, matrix.js does here. */
+   phi and weights are typed arrays, (P,). What NumPy does there matrix.js does here. */
 "use strict";
 
 function softmax(out) {  // probabilities of the classes, (B, n_out)
