@@ -258,7 +258,7 @@ def test_probabilities_equal_numpy(visit):
 
     with np.load(build.OMNIGLOT) as file:
         net = MLP(file["layer_sizes"].tolist(), loss="cross-entropy")
-        phi, alpha = file["phi"].astype(np.float64), float(file["alpha"])
+        phi, alpha = file["phi"].astype(np.float16), float(file["alpha"])
     starts = np.array([phi, page.evaluate("Array.from(STARTS[1].phi)")])  # (2, P)
     support, query = np.tile(x[:3], (2, 1, 1)), np.tile(x[3:], (2, 1, 1))
     labels = np.tile(range(3), (2, 1))

@@ -3,8 +3,8 @@
     python playground/build.py          about a minute, with seed 0
     python playground/build.py --keep   train nothing: only the text has changed
 
-The φ of the drawings is omniglot_3way.npz, whose training takes Omniglot's images and
-some minutes: omniglot_demo.py --ways 3 --phi omniglot_3way.npz
+The φ of the drawings is in omniglot_3way.npz, as training it takes Omniglot's images and
+some minutes: omniglot_demo.py --ways 3 --hidden 96 64 --run omniglot_3way.npz
 
 Each φ is stored as float16, two bytes a parameter. Rounding moves Reptile's error after
 8 steps, the mean of `sine_demo.evaluate(..., seed=0)`, from 0.11214 to 0.11215.
@@ -56,12 +56,25 @@ def read_phis(page):
             for name, text in json.loads(found).items()}
 
 
-def assemble(phis):
-    """The page: page.html, with {{name}} replaced by the file, or by the φs."""
+def read_omniglot():
+    """(φ, {"layer_sizes": ..., "alpha": ...}) of the finished run in omniglot_3way.npz."""
+    with np.load(OMNIGLOT) as run:
+        iterations = json.loads(str(run["settings"]))["--iterations"]
+        if run["iteration"] != iterations:
+            raise SystemExit(f"{OMNIGLOT.name}: not trained to the end; run it again")
+        settings = {name: run[name].tolist() for name in ("layer_sizes", "alpha")}
+        return run["phi"], settings
+
+
+def assemble(sines):
+    """The page, from {name: φ} of the sines: page.html, with each {{name}} filled in."""
+    drawing, settings = read_omniglot()
+    phis = {name: encode(phi) for name, phi in {**sines, "drawing": drawing}.items()}
+    parts = {"phi": json.dumps(phis), "omniglot": json.dumps(settings)}
+
     def part(match):
-        if match[1] == "phi":
-            return json.dumps({name: encode(phi) for name, phi in phis.items()})
-        return (SOURCE / match[1]).read_text(encoding="utf-8").rstrip()
+        name = match[1]
+        return parts.get(name) or (SOURCE / name).read_text(encoding="utf-8").rstrip()
 
     template = (SOURCE / "page.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(.+?)\}\}", part, template)
@@ -73,10 +86,7 @@ def main():
     parser.add_argument("--keep", action="store_true",
                         help="train nothing: take the sines' φs from the present page")
     keep = parser.parse_args().keep
-    phis = read_phis(PAGE.read_text(encoding="utf-8")) if keep else train_sines()
-    with np.load(OMNIGLOT) as file:
-        phis["drawing"] = file["phi"]
-    page = assemble(phis)
+    page = assemble(read_phis(PAGE.read_text(encoding="utf-8")) if keep else train_sines())
     PAGE.write_text(page, encoding="utf-8")
     print(f"{PAGE.name}: {len(page.encode()):,} bytes")
 

@@ -7,9 +7,9 @@ const matrix = (data, rows, cols, down = cols, right = 1) =>
   ({ data, rows, cols, down, right });
 const transpose = (m) => matrix(m.data, m.cols, m.rows, m.right, m.down);
 
-/* out = a @ b. It computes 2 x 4 sums at a time: each number fetched then serves several,
-   which is twice as fast. Where fewer are left at the borders, the last row or column
-   stands in for the missing ones, and is computed again. */
+/* out = a @ b. It computes 2 x 4 sums at a time: a number that is fetched then serves
+   several, which is twice as fast. Where fewer are left at the borders, the last row or
+   column stands in for the missing ones, and is computed again. */
 function matmul(a, b, out) {
   const A = a.data, B = b.data, C = out.data, n = a.cols, da = a.right, db = b.down;
   const row = (i) => Math.min(i, a.rows - 1), column = (j) => Math.min(j, b.cols - 1);

@@ -14,7 +14,7 @@ function make(tag, parent, attributes = {}, text = "") {
   return made;
 }
 
-/* Random numbers in [0, 1) from a seed (mulberry32), so that each visit begins alike. */
+/* Random numbers in [0, 1) from a seed (mulberry32), so that visits begin alike. */
 function generator(seed) {
   return () => {
     seed = (seed + 0x6D2B79F5) | 0;
@@ -34,7 +34,7 @@ function decode(base64) {
   });
 }
 
-/* A function that calls `draw` before the next frame, once, however often it is called. */
+/* A function that calls `draw` once before the next frame, however often called. */
 function once_a_frame(draw) {
   let due = false;
   return () => {
@@ -43,7 +43,7 @@ function once_a_frame(draw) {
   };
 }
 
-/* A button that walks a slider from 0 to its last step, and pauses when pressed again. */
+/* A button that walks a slider from 0 to its last step, and pauses if pressed again. */
 function playable(button, slider, milliseconds) {
   const label = button.getAttribute("aria-label");
   let timer = null, paused = false;
@@ -76,8 +76,8 @@ const METHODS = [  // in the order in which they are drawn, the last one on top
   { key: "maml", name: "MAML", phi: decode(PHI.maml) },
   { key: "reptile", name: "Reptile", phi: decode(PHI.reptile) },
 ];
-const X = Float64Array.from({ length: 50 }, (_, i) => -5 + (10 * i) / 49);  // as sine_demo
-const GRID = Float64Array.from({ length: 99 }, (_, i) => -5 + (10 * i) / 98);  // to plot
+const spread = (n) => Float64Array.from({ length: n }, (_, i) => (10 * i) / (n - 1) - 5);
+const X = spread(50), GRID = spread(99);  // sine_demo's points, and those of the plot
 const WIDTH = 10.8, HEIGHT = 12.4;  // of the plot, in units of x and f(x)
 const X_MAX = 5, Y_MAX = 5.8;  // where points may go
 const DIVERGED = 1000;  // a squared error; the mean square of a sine is at most 12.5
@@ -91,7 +91,7 @@ const plot = document.querySelector(".plot");
 function draw_points() {
   const right = sines.one_side && sines.random() < 0.5;
   const from = X.filter((x) => !sines.one_side || (x > 0) === right);
-  const order = Array.from(from, (x) => [sines.random(), x]).sort((p, q) => p[0] - q[0]);
+  const order = Array.from(from, (x) => [sines.random(), x]).sort(([p], [q]) => p - q);
   sines.points = order.slice(0, 10).map(([, x]) => ({ x, y: true_sine(x) }));
 }
 
@@ -152,23 +152,24 @@ function show_sines() {
   const x_train = Float64Array.from(sines.points, ({ x }) => x);
   const y_train = Float64Array.from(sines.points, ({ y }) => y);
   const truth = X.map(true_sine), zero = mse(truth, truth.map(() => 0));
-  const curve = (f) => Array.from(f, (v, i) => `${GRID[i].toFixed(6)},${v.toFixed(6)}`);
+  const pair = (v, i) => `${GRID[i].toFixed(6)},${v.toFixed(6)}`;
+  const curve = (f) => Array.from(f, pair).join(" ");
   let diverged = false;
   for (const { phi, shown, ...method } of METHODS) {
     let weights;
-    for (weights of adapt(SINE_NET, phi, x_train, y_train, alpha, k));  // to the last step
+    for (weights of adapt(SINE_NET, phi, x_train, y_train, alpha, k));  // to the last
     const f = SINE_NET.predict(weights, GRID);
     const loss = mse(SINE_NET.predict(weights, x_train), y_train);
-    const error = mse(f.filter((_, i) => i % 2 === 0), truth);  // GRID's even points are X
+    const error = mse(f.filter((_, i) => i % 2 === 0), truth);  // each other one is X
     const fits = loss < DIVERGED && error < DIVERGED;  // not so if they are NaN
     diverged ||= !fits;
-    method.curve.setAttribute("points", fits && shown.checked ? curve(f).join(" ") : "");
+    method.curve.setAttribute("points", fits && shown.checked ? curve(f) : "");
     method.loss.textContent = fits ? number(loss) : "diverged";
     method.error.textContent = fits ? number(error) : "diverged";
     // The bar's length is 1 for a network that predicts 0 everywhere.
     method.error.style.setProperty("--share", fits ? Math.min(error / zero, 1) : 0);
   }
-  sines.curve.setAttribute("points", curve(GRID.map(true_sine)).join(" "));
+  sines.curve.setAttribute("points", curve(GRID.map(true_sine)));
   sines.points.forEach(({ x, y }, i) => {
     const handle = element("points").children[i];
     handle.style.left = `${50 + (100 * x) / WIDTH}%`;
@@ -186,7 +187,7 @@ function show_sines() {
 /* Mouse, pen, fingers (each its own point) and the arrow keys move points. */
 function move_points() {
   const handles = [...element("points").children], draw = once_a_frame(show_sines);
-  const drags = new Map();  // pointer: its point, and how far from its middle it was taken
+  const drags = new Map();  // for each pointer its point, and how far from its middle
   const place = (point, x, y) => {
     point.x = Math.min(Math.max(x, -X_MAX), X_MAX);
     point.y = Math.min(Math.max(y, -Y_MAX), Y_MAX);
@@ -202,8 +203,9 @@ function move_points() {
     event.preventDefault();
     // Where points lie over each other, take the one whose middle is nearest.
     const distances = handles.map((handle) => {
-      const { left, top, width } = handle.getBoundingClientRect();
-      return Math.hypot(event.clientX - left - width / 2, event.clientY - top - width / 2);
+      const { left, right, top, bottom } = handle.getBoundingClientRect();
+      const middle = [(left + right) / 2, (top + bottom) / 2];
+      return Math.hypot(event.clientX - middle[0], event.clientY - middle[1]);
     });
     const i = distances.indexOf(Math.min(...distances)), [x, y] = position(event);
     const point = sines.points[i];
@@ -217,7 +219,8 @@ function move_points() {
   });
   for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
     element("points").addEventListener(end, (event) => drags.delete(event.pointerId));
-  const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  const ways =
+    { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   element("points").addEventListener("keydown", (event) => {
     if (!ways[event.key]) return;
     event.preventDefault();
@@ -238,8 +241,8 @@ function move_points() {
 
 // ----------------------------------------------------------------------------- drawing
 
-const WAYS = 3, STEPS = 50, ALPHA = 0.1;
-const DRAWING_NET = new MLP([SIDE * SIDE, 128, 128, WAYS], "cross-entropy");
+const WAYS = 3, STEPS = 50;
+const DRAWING_NET = new MLP(OMNIGLOT.layer_sizes, "cross-entropy");
 const STARTS = [
   { key: "reptile", name: "Reptile", phi: decode(PHI.drawing), from: "Reptile’s φ" },
   { key: "random", name: "random", phi: DRAWING_NET.init(generator(0)),
@@ -312,7 +315,7 @@ function learn() {
     start.probabilities = [];
     if (images.includes(null)) continue;
     for (let i = 0; i < WAYS; i++) x.set(images[i], i * SIDE * SIDE);
-    for (const weights of adapt(DRAWING_NET, start.phi, x, [0, 1, 2], ALPHA, STEPS))
+    for (const weights of adapt(DRAWING_NET, start.phi, x, [0, 1, 2], OMNIGLOT.alpha, STEPS))
       start.probabilities.push(DRAWING_NET.predict(weights, images[WAYS]));
   }
   board.images.forEach((canvas, i) => show_image(canvas, images[i]));
@@ -350,7 +353,7 @@ function show_stroke(line, points) {
   line.setAttribute("points", [points[0], ...points].join(" "));
 }
 
-/* The bars after as many steps as the slider says, and a frame around Reptile's answer. */
+/* The bars after the steps that the slider says; a frame around Reptile's answer. */
 function show_probabilities() {
   const k = +element("drawing-k").value, answers = [];
   const percent = (p) => `${(100 * p).toFixed(0)} %`;
@@ -391,7 +394,8 @@ function draw_strokes() {
     });
     paper.addEventListener("pointermove", (event) => {
       if (!mine(event)) return;
-      const { points, line } = board.stroke, events = event.getCoalescedEvents?.() ?? [];
+      const { points, line } = board.stroke;
+      const events = event.getCoalescedEvents?.() ?? [];
       for (const moved of events.length ? events : [event])
         points.push(position(moved, paper));
       show_stroke(line, points);
