@@ -249,14 +249,18 @@ const STARTS = [
     from: "the random initialisation" },
 ];
 const TITLES = ["class 1", "class 2", "class 3", "input"];
-// For each cell its strokes, chosen so that the random initialisation is unsure.
-const EXAMPLE = [
-  ["36,16 35,40 35,66 33,92", "35,24 50,17 64,21 71,33 66,46 52,54 36,54"],
-  ["66,30 56,20 42,22 33,34 34,48 44,56 56,52 65,40 67,26 68,50 66,72 58,87 44,92 32,86"],
-  ["30,20 34,36 44,48 58,46 68,34", "72,18 70,40 64,64 54,82 38,90 26,84"],
-  ["78,30 70,20 56,20 44,30 42,44 50,52 62,48 74,36 78,26 70,52 58,74 42,86 28,84"],
-].map((strokes) => strokes.map((stroke) =>
-  stroke.split(" ").map((point) => point.split(",").map(Number))));
+// The cells' strokes: ma, nu and su of Katakana, and another ma.
+const EXAMPLE = `
+  18,30 29,29 39,29 50,28 62,27 74,27 86,26 82,32 78,38 74,44 68,50 62,56 56,62 /
+  38,54 43,59 48,63 52,68 56,73 59,77 62,82 ;
+  26,26 35,26 43,25 52,25 61,24 70,24 79,23 76,32 73,41 69,50 64,58 57,66 50,73
+  42,79 34,85 25,91 / 36,46 42,51 48,55 54,60 61,66 67,72 74,78 ;
+  25,28 34,28 43,27 52,27 60,26 69,26 77,25 73,33 70,42 65,50 59,58 52,65 45,72
+  37,78 29,84 21,89 / 58,60 62,64 66,69 70,73 74,78 79,83 83,88 ;
+  26,26 35,26 43,27 52,27 61,28 69,29 78,30 76,34 73,39 70,44 65,51 58,58 52,66 /
+  44,56 46,59 48,63 50,66 53,69 57,73 60,76 62,79 64,84`
+  .split(";").map((cell) => cell.split("/").map((stroke) =>
+    stroke.trim().split(/\s+/).map((point) => point.split(",").map(Number))));
 
 // A drawing is a list of strokes, a stroke one of points [x, y]. `history` holds the
 // drawings before each change; `stroke` is the one that is being drawn.
@@ -370,7 +374,7 @@ function show_probabilities() {
   element("drawing-k-value").textContent = k;
   element("drawing-status").textContent = empty.length
     ? `Draw something in ${empty.join(", ")}.`
-    : `After ${k} steps the input is most probably ${answers.join(", ")}.`;
+    : `After ${k} step${k === 1 ? "" : "s"} the input is most probably ${answers.join(", ")}.`;
 }
 
 /* A stroke belongs to the cell where it begins and to the pointer that draws it, and
