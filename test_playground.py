@@ -300,7 +300,9 @@ def test_clumsy_hands(visit):
     touch("Move", (x + 500, y + 5), (x + 90, y))
     touch("End")
     [stroke] = strokes_in(page, 0)
-    assert stroke[-1, 0] > 105 and not strokes_in(page, 1)
+    width = page.locator(".cell >> nth=0 >> css=svg").bounding_box()["width"]
+    moved = (stroke - stroke[0]) * width / 105
+    assert set(moved[:, 0].round()) == {0, 5, 500} and not strokes_in(page, 1)
 
     page = visit()
     page.locator("#clear-all").click()
