@@ -39,20 +39,22 @@ function area_means(ink) {
   return means;
 }
 
-/* The image, SIDE x SIDE, with the ink's centre of mass (cx, cy) in its middle and the
-   ink's root mean square distance from there scaled to SPREAD, bilinear. */
+/* The image, SIDE x SIDE, with the ink's centre of mass (cx, cy) in its middle, and its
+   width and height half-way to a spread of SPREAD pixels. Bilinear interpolation. */
 function view(ink) {
   const small = area_means(ink);
   const x = (i) => (i % SMALL) + 0.5, y = (i) => Math.floor(i / SMALL) + 0.5;
   const sum = (f) => small.reduce((total, v, i) => total + v * f(i), 0);
   const m = sum(() => 1), cx = sum(x) / m, cy = sum(y) / m;
-  const spread = Math.sqrt(sum((i) => (x(i) - cx) ** 2 + (y(i) - cy) ** 2) / m);
-  const s = Math.max(spread, 1) / SPREAD;  // at least 1: a dot has no size
+  const sigma_x = Math.sqrt(sum((i) => (x(i) - cx) ** 2) / m);
+  const sigma_y = Math.sqrt(sum((i) => (y(i) - cy) ** 2) / m);
+  const [size_x, size_y] = [sigma_x, sigma_y].map((sigma) =>  // of a dot, 1
+    Math.max(Math.hypot(sigma_x, sigma_y) / 2 + sigma / Math.SQRT2, 1) / SPREAD);
   const within = (v) => Math.min(Math.max(v, 0), SMALL - 1);
   const at = (row, col) => small[within(row) * SMALL + within(col)];
   return Float64Array.from({ length: SIDE * SIDE }, (_, i) => {
-    const u = cx + s * ((i % SIDE) + 0.5 - SIDE / 2) - 0.5;
-    const v = cy + s * (Math.floor(i / SIDE) + 0.5 - SIDE / 2) - 0.5;
+    const u = cx + size_x * ((i % SIDE) + 0.5 - SIDE / 2) - 0.5;
+    const v = cy + size_y * (Math.floor(i / SIDE) + 0.5 - SIDE / 2) - 0.5;
     if (Math.min(u, v) < -0.5 || Math.max(u, v) >= SMALL - 0.5) return 0;  // paper
     const col = Math.floor(u), row = Math.floor(v), right = u - col, down = v - row;
     return (at(row, col) * (1 - right) + at(row, col + 1) * right) * (1 - down)
