@@ -356,8 +356,8 @@ def test_text_is_legible(visit, scheme, paper):
     linear = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
     light = np.sort(linear @ [0.2126, 0.7152, 0.0722] + 0.05, axis=1)
     assert (light[:, 1] / light[:, 0]).min() > 7
-    colour, size = page.locator("html").evaluate("(html) => [getComputedStyle(html)].map("
-        "(style) => [style.backgroundColor, parseFloat(style.fontSize)])[0]")
+    colour, size = page.evaluate("""[getComputedStyle(document.documentElement)].map(
+        (style) => [style.backgroundColor, parseFloat(style.fontSize)])[0]""")
     assert colour == f"rgb({paper}, {paper}, {paper})" and size > 26
 
 

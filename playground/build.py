@@ -3,11 +3,15 @@
     python playground/build.py          about a minute, with seed 0
     python playground/build.py --keep   train nothing: only the text has changed
 
-The φ of the drawings is in omniglot_3way.npz, as training it takes Omniglot's images and
-some minutes: omniglot_demo.py --ways 3 --hidden 96 64 --run omniglot_3way.npz
+The φ of the drawings is in omniglot_3way.npz, as training it takes Omniglot's images:
+omniglot_demo.py --ways 3 --hidden 96 64 --run omniglot_3way.npz
 
 Each φ is stored as float16, two bytes a parameter. Rounding moves Reptile's error after
-8 steps, the mean of `sine_demo.evaluate(..., seed=0)`, from 0.11214 to 0.11215.
+8 steps, the mean of `sine_demo.evaluate(..., seed=0)`, from 0.11214 to 0.11215, and its
+accuracy after 1 step on 1,000 tasks, `omniglot.accuracy`, from 90.753 to 90.747 %.
+
+The README's picture: chromium --headless --hide-scrollbars --window-size=1280,1870
+--screenshot=figures/playground.png playground.html
 """
 
 import argparse
@@ -57,7 +61,7 @@ def read_phis(page):
 
 
 def read_omniglot():
-    """(φ, {"layer_sizes": ..., "alpha": ...}) of the finished run in omniglot_3way.npz."""
+    """(φ, {"layer_sizes": ..., "alpha": ...}) of a finished run, omniglot_3way.npz."""
     with np.load(OMNIGLOT) as run:
         iterations = json.loads(str(run["settings"]))["--iterations"]
         if run["iteration"] != iterations:
@@ -67,7 +71,7 @@ def read_omniglot():
 
 
 def assemble(sines):
-    """The page, from {name: φ} of the sines: page.html, with each {{name}} filled in."""
+    """The page, from {name: φ} of the sines: page.html, each {{name}} filled in."""
     drawing, settings = read_omniglot()
     phis = {name: encode(phi) for name, phi in {**sines, "drawing": drawing}.items()}
     parts = {"phi": json.dumps(phis), "omniglot": json.dumps(settings)}
@@ -86,7 +90,8 @@ def main():
     parser.add_argument("--keep", action="store_true",
                         help="train nothing: take the sines' φs from the present page")
     keep = parser.parse_args().keep
-    page = assemble(read_phis(PAGE.read_text(encoding="utf-8")) if keep else train_sines())
+    sines = read_phis(PAGE.read_text(encoding="utf-8")) if keep else train_sines()
+    page = assemble(sines)
     PAGE.write_text(page, encoding="utf-8")
     print(f"{PAGE.name}: {len(page.encode()):,} bytes")
 
