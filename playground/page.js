@@ -76,7 +76,7 @@ const METHODS = [  // in the order in which they are drawn, the last one on top
   { key: "maml", name: "MAML", phi: decode(PHI.maml) },
   { key: "reptile", name: "Reptile", phi: decode(PHI.reptile) },
 ];
-const spread = (n) => Float64Array.from({ length: n }, (_, i) => (10 * i) / (n - 1) - 5);
+const spread = (n) => new Float64Array(n).map((_, i) => (10 * i) / (n - 1) - 5);
 const X = spread(50), GRID = spread(99);  // sine_demo's points, and those of the plot
 const WIDTH = 10.8, HEIGHT = 12.4;  // of the plot, in units of x and f(x)
 const X_MAX = 5, Y_MAX = 5.8;  // where points may go
@@ -319,7 +319,8 @@ function learn() {
     start.probabilities = [];
     if (images.includes(null)) continue;
     for (let i = 0; i < WAYS; i++) x.set(images[i], i * SIDE * SIDE);
-    for (const weights of adapt(DRAWING_NET, start.phi, x, [0, 1, 2], OMNIGLOT.alpha, STEPS))
+    const steps = adapt(DRAWING_NET, start.phi, x, [0, 1, 2], OMNIGLOT.alpha, STEPS);
+    for (const weights of steps)
       start.probabilities.push(DRAWING_NET.predict(weights, images[WAYS]));
   }
   board.images.forEach((canvas, i) => show_image(canvas, images[i]));
@@ -371,10 +372,10 @@ function show_probabilities() {
     });
   });
   const empty = TITLES.filter((_, i) => board.drawings[i].length === 0);
+  const after = `After ${k} step${k === 1 ? "" : "s"} the input is most probably`;
   element("drawing-k-value").textContent = k;
   element("drawing-status").textContent = empty.length
-    ? `Draw something in ${empty.join(", ")}.`
-    : `After ${k} step${k === 1 ? "" : "s"} the input is most probably ${answers.join(", ")}.`;
+    ? `Draw something in ${empty.join(", ")}.` : `${after} ${answers.join(", ")}.`;
 }
 
 /* A stroke belongs to the cell where it begins and to the pointer that draws it, and
