@@ -9,8 +9,6 @@ import http.server
 import io
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -338,14 +336,6 @@ def test_another_setting_or_a_damaged_run_is_refused_before_the_work(
             small()
 
 
-def test_gradient_combinations_are_all_drawn(small, tmp_path, monkeypatch):
-    found = {}
-    monkeypatch.setattr(demo, "plot_curves", lambda _, curves, __: found.update(curves))
-    small("--gradient-combinations", "--iterations", 2)
-    assert [*found] == [*demo.COMBINATIONS]
-    assert all(curve[0, :, 0].tolist() == [0, 1, 2] for curve, *_ in found.values())
-
-
 @pytest.mark.parametrize("arguments", [
     "--ways 1", "--shots 16", "--iterations 0", "--tasks x", "--seed -1", "--train it",
     "--data /no/such/folder", "--run /no/folder/r.npz", "--run .", "--nonsense",
@@ -364,15 +354,6 @@ def test_mistakes_give_one_line(official, tmp_path, monkeypatch, capsys, argumen
 
 
 # Omniglot itself
-
-@needs_images
-def test_the_figures_are_written_even_if_nobody_reads_the_output(tmp_path):
-    command = [sys.executable, demo.__file__, *"--iterations 1 --tasks 9".split()]
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=full)
-    assert done.returncode == 0
-    assert len([*(tmp_path / "omniglot_figures").glob("*.png")]) == 2
-
 
 @needs_images
 def test_short_training_beats_the_random_initialisation():

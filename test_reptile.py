@@ -42,7 +42,6 @@ def problem(activation="tanh", loss="mse", sizes=(2, 5, 7, 4), k=K):
 
 # The network
 
-
 @pytest.mark.parametrize("activation, loss", NETWORKS)
 def test_loss_against_scalar_arithmetic(activation, loss):
     """Oracle: the network in Python floats, one unit of one example at a time."""
@@ -171,7 +170,6 @@ def test_adapt_takes_every_step_on_all_of_the_data():
 
 # Meta-gradients
 
-
 def test_every_meta_gradient_against_its_definition():
     """Oracle: the definitions, from gradients met in plain descent, task by task."""
     net, phi, _, x, y = problem()
@@ -272,16 +270,6 @@ def test_outer_adam_is_handed_phi_minus_w():
     np.testing.assert_allclose(ours, START - 0.01 * np.sign(START - W), atol=1e-6)
 
 
-def test_one_task_and_full_step_is_plain_sgd():
-    """Oracle: with ε = 1 and one task, φ becomes W, the end of plain descent."""
-    x, y = lines(np.random.default_rng(4), 1)
-    phi = START
-    for x_i, y_i in zip(x[:, 0], y[:, 0]):
-        phi = phi - 0.1 * NET.loss_and_gradient(phi, x_i, y_i)[1]
-    ((_, ours),) = run(epsilon=1.0, iterations=1, meta_batch=1)
-    np.testing.assert_allclose(ours, phi, rtol=1e-12)
-
-
 GIST_LOSSES = """6.585 6.240 3.570 0.341 0.149 0.101 0.074 0.061 0.050 0.048 0.045 0.044
     0.045 0.045 0.048 0.048 0.047 0.043 0.044 0.049 0.046 0.044 0.050 0.051 0.047 0.047
     0.050 0.048 0.047 0.048 0.048""".split()
@@ -324,12 +312,10 @@ BAD_INPUT = {
     "integer weights": (lambda: NET.predict(np.ones(21, int), X4[0]), "float32 or"),
     "half precision": (lambda: run(phi=START.astype("f2")), "float32 or float64"),
     "x without n_in": (lambda: NET.predict(START, X4[0, :, :, 0]), r"T, B, 2"),
-    "x with k": (lambda: NET.loss(START, X4, Y4), r"\(T, B, 2\)"),
     "x without k": (lambda: inner_loop(NET, START, X4[0, 0], Y4[0, 0], 0.1), "k, T, B"),
     "no steps": (lambda: adapt(NET, START, X4[0], Y4[0], 0.1, steps=0), "not empty"),
     "no examples": (lambda: NET.predict(START, X4[0, :, :0]), "not empty"),
     "y flat": (lambda: NET.loss(START, X4[0, 0], Y4[0, 0, :, 0]), r"\(6, 1\).*\(6,\)"),
-    "y of one example": (lambda: NET.loss(START, X4[0, 0], Y4[0, 0, :1]), r"\(6, 1\)"),
     "y of fewer steps": (lambda: inner_loop(NET, START, X4, Y4[:3], 0.1), "y must be"),
     "label 3 of 3": (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], LABELS + 1), "0 to 2"),
     "label -1": (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], LABELS - 1), "0 to 2"),
@@ -370,7 +356,6 @@ def test_divergence_is_reported_with_its_iteration():
 
 # The sine demo, as a user runs it
 
-
 def demo(*arguments, **environment):
     """Start sine_demo.py without a display, or with the given environment."""
     screen = ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
@@ -378,11 +363,6 @@ def demo(*arguments, **environment):
     command = [sys.executable, str(HERE / "sine_demo.py"), *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=clean | environment, **pipes)
-
-
-def is_png(path):
-    """Whether there is a picture."""
-    return path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_demo_as_in_the_readme(tmp_path):
@@ -396,7 +376,7 @@ def test_demo_as_in_the_readme(tmp_path):
     rows = re.findall(r"(?m)^ +(\d+) +(\S+) \+- \S+ +(\S+) \+- \S+$", out)
     assert [row[0] for row in rows] == ["0", "1", "8", "16", "32"]
     assert float(rows[2][2]) < 0.7 * float(rows[2][1])
-    assert is_png(tmp_path / "sine.png") and len(list(tmp_path.iterdir())) == 1
+    assert (tmp_path / "sine.png").read_bytes()[1:4] == b"PNG"
 
 
 def test_evaluation_and_table_against_plain_descent():
@@ -442,19 +422,6 @@ def test_picture_pairs_each_curve_with_its_number_of_steps():
             weights = weights - 0.1 * gradient
         error = np.square(curve - 3 * np.sin(X + 1)).mean()
         assert axes.get_title() == f"{name}\nerror {error:.2f} after 8 steps"
-
-
-@pytest.mark.parametrize("update", ["fomaml", "joint", "maml"])
-def test_what_other_updates_learn(update):
-    """Oracle: sines have the mean zero, so joint training learns nothing of use."""
-    net, alpha, iterations = sine_demo.NETWORK, 0.02, 1000 if update == "maml" else 2000
-    start = sine_demo.pytorch_init(net, 0)
-    *_, (_, phi) = train(net, start, sine_demo.sample_sines, np.random.RandomState(0),
-                         sine_demo.METHODS[update], alpha=alpha, epsilon=0.5,
-                         iterations=iterations, meta_batch=2)  # fmt: skip
-    errors = (sine_demo.evaluate(net, p, alpha, 0, 300, [8]) for p in (phi, start))
-    after, before = (error.mean() for error in errors)
-    assert after > 0.95 * before if update == "joint" else after < 0.8 * before
 
 
 def test_animation_walks_through_the_inner_steps(tmp_path, monkeypatch):
@@ -506,7 +473,7 @@ def test_impatience_costs_no_file(tmp_path):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")
     assert re.search(r"^stopped at [\d,]+\n\Z", out, re.MULTILINE)
-    assert is_png(tmp_path / "a.png") and len(list(tmp_path.iterdir())) == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.gif", "a.png"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -519,18 +486,11 @@ def test_output_that_goes_nowhere_costs_no_figure(tmp_path):
     err = process.communicate(timeout=60)[1]
     assert err == "sine_demo.py: cannot print: Broken pipe\n"
     assert process.returncode == 0
-    assert is_png(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes()[1:4] == b"PNG"
     with pytest.raises(OSError, match=r"cannot write .*a\.png: No space left"):
         sine_demo.write(tmp_path / "a.png", lambda part: part.symlink_to("/dev/full")
                         or part.write_text("a"))  # fmt: skip
     assert list(tmp_path.iterdir()) == [tmp_path / "a.png"]
-
-
-def test_unknown_backend_is_one_line():
-    """Oracle: what standard error holds."""
-    process = demo("--iterations", 1, MPLBACKEND="nonsense")
-    err = process.communicate(timeout=60)[1]
-    assert process.returncode == 1 and err.count("\n") == 1 and "nonsense" in err
 
 
 SCREEN = ("Xvfb", "openbox", "wmctrl")
@@ -556,7 +516,7 @@ def test_window_on_a_virtual_screen(tmp_path):
             manager.terminate()
             screen.terminate()
     assert (process.returncode, err) == (0, "") and "stopped at" in out
-    assert is_png(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes()[1:4] == b"PNG"
 
 
 def test_readme_snippet_prints_what_the_readme_says(capsys):
