@@ -56,7 +56,7 @@ def in_turn(phi, x, y, alpha, epsilon):
      "mini-batch 1"),
     (lambda p, x, y, a, e: p + e * (W_of(p, x, y, a)[0] - p), "first task only"),
     (lambda p, x, y, a, e: p, "has not moved"), (changes_phi, "changes the phi"),
-    (in_turn, "one task after another"), (lambda *_: None, "returns ()"),
+    (in_turn, "one task after another"), (lambda *_: None, "not written"),
 ])
 def test_check_step(answer, verdict):
     assert verdict in check_step(answer, NET, sample)
@@ -96,7 +96,7 @@ def wave(a, b):
     (lambda rng: wave(*np.random.uniform(1, 2, 2)), "must come from rng"),
     (lambda rng: lambda x: wave(1 + rng.random(), rng.random())(x), "when the task"),
     (lambda rng: np.sin, "a or -a"),
-    (lambda rng: None, "return a function"),
+    (lambda rng: None, "not written"), (lambda rng: 1.0, "return a function"),
 ])
 def test_check_waves(draw, verdict):
     assert verdict in check_waves(draw)
