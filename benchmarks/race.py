@@ -1,6 +1,6 @@
 """Race Reptile, FOMAML and MAML on sines: the numbers of the tutorial's lesson 2.
 
-    python benchmarks/race.py    about two hours on one core; a line for each race
+    python benchmarks/race.py    more than an hour on one core; a line for each race
 
 Error after 8 steps on 10 points, mean over 500 new sines, after some iterations of
 meta-training with five tasks each; three runs, each with its own φ and its own tasks.
