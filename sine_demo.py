@@ -2,9 +2,8 @@
 
 A task is a sine f(x) = a sin(x + b) on 50 points of [−5, 5], with random a and b. After
 meta-training, the network learns a new sine from 10 points in a few steps.
-Follows: the gist that goes with https://openai.com/research/reptile, and section 4 of
-arXiv:1803.02999. It prints the gist's losses for the same seed. As in the gist, some of
-the ten plotted points may coincide; those of the table over many sines do not.
+Follows the gist of https://openai.com/research/reptile, whose losses it prints for the
+same seed, and arXiv:1803.02999, section 4. As there, plotted points may coincide.
 """
 
 import argparse
@@ -14,7 +13,8 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":  # a mistake, or Ctrl-C, is one line and not a traceback
-    sys.excepthook = lambda kind, error, _: print(kind.__name__, error, file=sys.stderr)
+    sys.excepthook = lambda *e: print(str(e[1]) or "stopped", file=sys.stderr)
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more do not pay for so small a net
 
 import matplotlib.pyplot as plt
 import numpy as np
