@@ -101,6 +101,9 @@ def test_hessian_vector_product(loss):
     up, down = (net.loss_and_gradient(weights + h * v, x, y)[1] for h in (1e-5, -1e-5))
     np.testing.assert_allclose(Hv, (up - down) / 2e-5, atol=1e-7)
     np.testing.assert_allclose((u * Hv).sum(axis=1), (v * Hu).sum(axis=1), rtol=1e-12)
+    z = np.array([0.3 + 2j, -1 - 0.5j])
+    reptile.tanh(z, out := 0 * z)
+    np.testing.assert_allclose(out, np.tanh(z))
 
 
 def test_init_is_uniform_and_unpack_gives_views():
@@ -284,13 +287,14 @@ def test_training_follows_the_gist_to_its_end():
     task, x_train = sine_demo.draw_sine(rng), sine_demo.X[rng.choice(50, size=10)]
     phi = sine_demo.pytorch_init(net, 0)
     np.testing.assert_allclose(phi[[0, -1]], [-0.00748682, -0.06312194], atol=1e-8)
-    for i, phi in train(net, phi, sine_demo.sample_sines, rng, alpha=0.02, epsilon=0.1,
-                        iterations=30_000):  # fmt: skip
+    alpha, epsilon = np.array([0.02, 0.1])  # NumPy's numbers must not make φ float64
+    for i, phi in train(net, phi, sine_demo.sample_sines, rng, alpha=alpha,
+                        epsilon=epsilon, iterations=30_000):  # fmt: skip
         if i == 1 or i % 1000 == 0:
             y = sine_demo.predictions(net, phi, task, x_train, 0.02, [32])[0]
             loss = np.square(y - sine_demo.sine(task, sine_demo.X)).mean()
             losses.append(f"{loss:.3f}")
-    assert losses == GIST_LOSSES
+    assert losses == GIST_LOSSES and phi.dtype == np.float32
     np.testing.assert_allclose(phi[::300], GIST_FINAL, atol=1e-5)
     assert np.linalg.norm(phi) == pytest.approx(16.808373, abs=1e-4)
 
@@ -309,14 +313,11 @@ BAD_INPUT = {
     "loss": (lambda: MLP([2, 1], loss="hinge"), "mse.*cross-entropy"),
     "weights too short": (lambda: NET.loss(START[1:], X4[0], Y4[0]), r"\(21,\).*20"),
     "weights of 2 tasks": (lambda: NET.predict(np.zeros((2, 21)), X4[0]), r"\(3, 21\)"),
-    "integer weights": (lambda: NET.predict(np.ones(21, int), X4[0]), "float32 or"),
     "half precision": (lambda: run(phi=START.astype("f2")), "float32 or float64"),
     "x without n_in": (lambda: NET.predict(START, X4[0, :, :, 0]), r"T, B, 2"),
     "x without k": (lambda: inner_loop(NET, START, X4[0, 0], Y4[0, 0], 0.1), "k, T, B"),
     "no steps": (lambda: adapt(NET, START, X4[0], Y4[0], 0.1, steps=0), "not empty"),
-    "no examples": (lambda: NET.predict(START, X4[0, :, :0]), "not empty"),
     "y flat": (lambda: NET.loss(START, X4[0, 0], Y4[0, 0, :, 0]), r"\(6, 1\).*\(6,\)"),
-    "y of fewer steps": (lambda: inner_loop(NET, START, X4, Y4[:3], 0.1), "y must be"),
     "label 3 of 3": (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], LABELS + 1), "0 to 2"),
     "label -1": (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], LABELS - 1), "0 to 2"),
     "label 0.0": (lambda: CLASSIFIER.loss(ZEROS, X4[0, 0], LABELS * 1.0), "integers"),
@@ -329,7 +330,6 @@ BAD_INPUT = {
     "sample without T": (lambda: run(sample=lambda *_: (X4[:, 0], Y4[:, 0])), "T, B"),
     "sample of x": (lambda: run(sample=lambda *_: X4), "unpack"),
     "sample of y = 0": (lambda: run(sample=lambda *_: (X4, 0)), r"y must be .*\(\)"),
-    "2 tasks of 3": (lambda: run(sample=lambda rng, _: lines(rng, 2)), r"\(2, 21\)"),
     "g of 1 task": (lambda: run(meta_gradient=lambda *a: joint(*a)[0]), r"\(21,\)"),
     "phi for each task": (lambda: run(phi=np.zeros((T, 21))), r"\(21,\)"),
     "3 numbers, 4 steps": (lambda: run(meta_gradient=weighted([1, 2, 3])), "shape"),
