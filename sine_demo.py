@@ -84,7 +84,7 @@ def evaluate(net, phi, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
 
 def table(net, phis, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
     """`evaluate` as text, for {name: phi}: means and 95 % intervals over T sines."""
-    text = f"\nsquared error, mean and 95 % interval, {T:,} new sines, {B} points\nsteps"
+    text = f"\nmean squared error, 95 % interval, {T:,} new sines of {B} points\nsteps"
     text += "".join(f"{name:>24}" for name in phis)
     errors = (evaluate(net, phi, alpha, seed, T, steps) for phi in phis.values())
     for k, *row in zip(steps, *errors):
