@@ -10,11 +10,8 @@ sines: double or halve it until the worst of three runs gets no better.
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-import sys
-from pathlib import Path
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from reptile import Adam, adapt, fomaml, maml, reptile
