@@ -1,17 +1,17 @@
-"""Build playground.html: train the sines' initialisations, put all parts in one file.
+"""Build index.html: train the sines' initialisations, put all parts in one file.
 
     python playground/build.py          about a minute, with seed 0
     python playground/build.py --keep   train nothing: only the text has changed
 
 The φ of the drawings is in omniglot_3way.npz, as training it takes Omniglot's images:
-omniglot_demo.py --ways 3 --hidden 96 64 --run omniglot_3way.npz
+python -m omniglot.demo --ways 3 --hidden 96 64 --run playground/omniglot_3way.npz
 
 Each φ is stored as float16, two bytes a parameter. Rounding moves Reptile's error after
 8 steps, the mean of `sine_demo.evaluate(..., seed=0)`, from 0.11214 to 0.11215, and its
 accuracy after 1 step on 1,000 tasks, `omniglot.accuracy`, from 90.753 to 90.747 %.
 
 The README's picture: chromium --headless --hide-scrollbars --window-size=1280,1870
---screenshot=figures/playground.png playground.html
+--screenshot=figures/playground.png playground/index.html
 """
 
 import argparse
@@ -26,8 +26,8 @@ import sine_demo
 from reptile import joint, maml, reptile, train
 
 SOURCE = Path(__file__).parent
-PAGE = SOURCE.with_name("playground.html")
-OMNIGLOT = SOURCE.with_name("omniglot_3way.npz")
+PAGE = SOURCE / "index.html"
+OMNIGLOT = SOURCE / "omniglot_3way.npz"
 # Each method's meta-gradient and ε. Reptile's sums up k = 5 gradients, MAML's does not.
 METHODS = {"joint": (joint, 0.1), "maml": (maml, 1.0), "reptile": (reptile, 0.1)}
 
@@ -86,7 +86,7 @@ def assemble(sines):
 
 def main():
     """Run the command line."""
-    parser = argparse.ArgumentParser(description="Build playground.html.")
+    parser = argparse.ArgumentParser(description="Build playground/index.html.")
     parser.add_argument("--keep", action="store_true",
                         help="train nothing: take the sines' φs from the present page")
     keep = parser.parse_args().keep

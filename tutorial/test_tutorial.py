@@ -9,9 +9,9 @@ import pytest
 
 from reptile import MLP, inner_loop
 from sine_demo import draw_sine, sine
-from tutorial_checks import check_step, check_updates, check_waves
+from tutorial.checks import check_step, check_updates, check_waves
 
-COMMITTED = Path(__file__).parent / "tutorial.ipynb"
+COMMITTED = Path(__file__).parents[1] / "tutorial.ipynb"
 FRESH = COMMITTED.parent / ".venv" / "tutorial.ipynb"  # .ci/run executes it there
 NEWER = FRESH.exists() and FRESH.stat().st_mtime > COMMITTED.stat().st_mtime
 CELLS = json.loads((FRESH if NEWER else COMMITTED).read_text(encoding="utf-8"))["cells"]

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omniglot import prepare
+from omniglot.data import prepare
 from playground import build
 from reptile import MLP, adapt
 from sine_demo import ALPHA, NETWORK, X, evaluate
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no package playwright")
-PAGE = Path(__file__).with_name("playground.html")
+PAGE = Path(__file__).with_name("index.html")
 HTML = PAGE.read_text(encoding="utf-8")
 PHIS = build.read_phis(HTML)
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True,

@@ -1,4 +1,4 @@
-"""Tests of omniglot.py and omniglot_demo.py, each against an independent way to know.
+"""Tests of data.py and demo.py, each against an independent way to know.
 
 Most run on small zips made here; those on Omniglot itself need OMNIGLOT_DIR.
 """
@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import omniglot
-import omniglot_demo as demo
+import omniglot.data as omniglot
+from omniglot import demo
 from reptile import MLP, adapt, reptile, train
 
 needs_images = pytest.mark.skipif(

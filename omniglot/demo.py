@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from omniglot import (QUERIES, SIDE, SPREAD, ZIPS, accuracy, augment, draw_tasks,
-                      load_split, task_distribution, views, whole)
+from omniglot.data import (QUERIES, SIDE, SPREAD, ZIPS, accuracy, augment, draw_tasks,
+                           load_split, task_distribution, views, whole)
 from reptile import MLP, Adam, adapt, joint, reptile, train, weighted_sum
 
 INNER = {"sgd": (None, 0.02), "adam": (Adam, 0.0002)}  # optimiser, α / N
