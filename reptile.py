@@ -3,27 +3,338 @@
 Meta-learning looks for an initialisation φ of a neural network from which a new task
 is learnt in a few steps on a few examples. Reptile finds one by repeating three lines:
 
-    1. draw a task, and take k > 1 steps of gradient descent on it, from φ to W
-    2. move φ a little towards W:  φ ← φ + ε (W − φ)
-    3. let ε fall linearly to zero
-
-With k = 1 this is joint training. With k > 1 it also turns the gradients of a task's
-mini-batches towards each other: what is learnt from one then helps on the others.
+    1. draw a task
+    2. take k > 1 steps of gradient descent on it, from φ to W
+    3. move φ a little towards W:  φ ← φ + ε (W − φ)
 
 The one idea of this module: a network's parameters are *one vector*, as φ is in the
-paper. Every formula is then one line, and a leading axis adapts T tasks at once.
+paper. A leading axis adapts T tasks at once; a single task may go without it.
 
-    paper  code               shape            meaning
-    φ      phi                (P,)             initialisation: what meta-training learns
-    W, φ̃   weights            (T, P) or (P,)   weights in the inner loop and after it
-    α, ε   alpha, epsilon                      inner and outer step size
-    g_i    grads[i - 1]       (T, P) or (P,)   gradient at inner step i = 1 ... k
-    φ_i    trajectory[i - 1]  (T, P) or (P,)   where g_i is taken; φ_1 = φ, φ_{k+1} = W
-           x                  (k, T, B, n_in)  inputs: for each step and task B examples
-           y                  (k, T, B, n_out) targets, or integer labels (k, T, B)
+    paper   code             shape             meaning
+    φ       phi              (P,)              the initialisation: what is meta-learnt
+    W, φ̃    weights          (T, P)            weights in the inner loop, and after it
+    α, ε    alpha, epsilon                     inner and outer step size
+    g_i     grads[i - 1]     (T, P)            gradient at inner step i = 1 ... k
+    φ_i     phis[i - 1]      (T, P)            where g_i is taken; φ_1 = φ, φ_{k+1} = W
+            x                (k, T, B, n_in)   inputs: B examples a step and task
+            y                (k, T, B, n_out)  targets, or integer labels (k, T, B)
 """
 
 import numpy as np
+
+
+@np.errstate(over="ignore", invalid="ignore")  # divergence is reported in words
+def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
+    """k steps of gradient descent on each of T tasks, from φ to W: returns W, (T, P).
+
+    phi         (P,), where every task starts, or (T, P), a start for each
+    x, y        a mini-batch for each step: (k, T, B, n_in), (k, T, B, n_out)
+    optimiser   None for plain steps, or the class Adam: made anew, it shares no state
+    trajectory  if True, return phis, (k + 1, T, P), and grads, (k, T, P), instead
+
+    FloatingPointError if it diverges, ValueError if something does not fit.
+    """
+    phi, x, y = check_batches(net, phi, x, y)
+    optimiser = optimiser() if optimiser else None
+
+    # In one block: two would be freed and fetched anew each time, 1.5 times as slow.
+    tasks = x.shape[1:-2]
+    weights, grad = np.empty((2, *tasks, net.num_params), phi.dtype)
+    weights[...] = phi  # every task starts from φ
+    backpropagate = net.backpropagation(weights, grad, x[0])
+    phis, grads = [], []
+
+    for x_i, y_i in zip(x, y):
+        backpropagate(x_i, y_i)  # grad becomes g_i, the gradient at the present weights
+
+        if trajectory:
+            phis.append(weights.copy())
+            grads.append(grad.copy())
+
+        if optimiser is None:
+            weights -= alpha * grad  # W ← W − α g
+        else:
+            weights[...] = optimiser.step(weights, grad, alpha)
+
+    if not np.isfinite(weights).all():
+        raise FloatingPointError(f"diverged: lower alpha = {alpha:g} or mend the data")
+
+    return (np.array([*phis, weights]), np.array(grads)) if trajectory else weights
+
+
+def reptile(net, phi, x, y, alpha, inner=None):
+    """Reptile's meta-gradient, (φ − W) / α = g_1 + ... + g_k, one for each task."""
+    return (phi - inner_loop(net, phi, x, y, alpha, inner)) / alpha
+
+
+def train(net, phi, sample, rng, meta_gradient=reptile, *, alpha, epsilon, iterations,
+          meta_batch=1, inner=None, outer=None):
+    """Meta-train φ, (P,): a generator of (iteration, phi). Errors: as `inner_loop`.
+
+    sample         the task distribution: sample(rng, T) draws x and y of T tasks
+    meta_gradient  reptile, or one of its relatives below
+    epsilon        a number, which falls linearly to zero, or a function of i = 0, 1 ...
+    meta_batch     T, tasks an iteration: all start from φ, which moves by their mean
+    inner, outer   None, or Adam: the optimisers of the inner loop and of φ
+    """
+    phi = check_weights(net, phi, (), "phi")
+    alpha = float(alpha)
+    outer = outer() if outer else None
+
+    for i in range(iterations):
+        x, y = sample(rng, meta_batch)  # 1. draw T tasks
+        check_sample(x, meta_batch)
+
+        try:  # 2. k steps on each, from φ to W; here their mean, (P,)
+            if meta_gradient is reptile:
+                W = inner_loop(net, phi, x, y, alpha, inner).mean(axis=0)
+            else:
+                g = meta_gradient(net, phi, x, y, alpha, inner)
+                check_meta_gradient(g, meta_batch, len(phi))
+                W = phi - alpha * g.mean(axis=0)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"iteration {i + 1}: {error}") from None
+
+        epsilon_i = schedule(epsilon, i, iterations)
+        if outer is None:
+            phi = phi + epsilon_i * (W - phi)  # 3. φ ← φ + ε (W − φ)
+        else:
+            phi = outer.step(phi, phi - W, epsilon_i)
+
+        if not np.isfinite(phi).all():
+            raise FloatingPointError(f"iteration {i + 1}: diverged: lower epsilon")
+        yield i + 1, phi.copy()  # changing the copy does not change the training
+
+
+def schedule(epsilon, i, iterations):
+    """ε for iteration i = 0, 1, ...: a number falls linearly to zero."""
+    if callable(epsilon):
+        return float(epsilon(i))
+    return float(epsilon * (1 - i / iterations))
+
+
+def adapt(net, phi, x, y, alpha, steps, optimiser=None, trajectory=False):
+    """Learn new tasks: W after `steps` steps on *all* of their data, x (T, B, n_in)."""
+    if steps < 1:
+        raise ValueError(f"steps must be 1 or more, not {steps}")
+
+    x = np.broadcast_to(x, (steps, *np.shape(x)))
+    y = np.broadcast_to(y, (steps, *np.shape(y)))
+    return inner_loop(net, phi, x, y, alpha, optimiser, trajectory)
+
+
+# Reptile's relatives: other meta-gradients of section 5.1, each (T, P), one for each
+# task. Their arguments are those of `inner_loop`.
+
+
+def joint(net, phi, x, y, alpha, inner=None):
+    """Joint training: g_1, the gradient at φ of one mini-batch."""
+    _, grad = net.loss_and_gradient(phi, x[0], y[0])
+    return grad
+
+
+def fomaml(net, phi, x, y, alpha, inner=None):
+    """First-order MAML: g_k, the last gradient, at the adapted weights φ_k."""
+    _, grads = inner_loop(net, phi, x, y, alpha, inner, trajectory=True)
+    return grads[-1]
+
+
+def maml(net, phi, x, y, alpha, inner=None):
+    """MAML: the exact derivative by φ of the last mini-batch's loss, at φ_k.
+
+    By the chain rule through the k − 1 steps before, it is
+    (I − α H_1) ... (I − α H_{k−1}) g_k, where H_j is mini-batch j's Hessian at φ_j.
+    """
+    check_second_derivatives(net, inner)
+    phis, grads = inner_loop(net, phi, x, y, alpha, trajectory=True)
+
+    k = len(grads)
+    v = grads[k - 1]
+    for j in reversed(range(k - 1)):
+        v = v - alpha * net.hessian_vector_product(phis[j], x[j], y[j], v)
+    return v
+
+
+def weighted_sum(c):
+    """The meta-gradient c_1 g_1 + ... + c_k g_k, for k numbers c (section 6.2)."""
+    def meta_gradient(net, phi, x, y, alpha, inner=None):
+        _, grads = inner_loop(net, phi, x, y, alpha, inner, trajectory=True)
+        check_coefficients(c, len(grads))
+        return np.tensordot(np.asarray(c, grads.dtype), grads, axes=1)
+
+    return meta_gradient
+
+
+class MLP:
+    """A multi-layer perceptron whose parameters are one vector.
+
+    A layer computes z = [h 1] W and h' = f(z). Its input ends in a constant 1, so that
+    the last row of its matrix W, (n_in + 1, n_out), is the bias (Bishop 2006, section
+    5.1). The last layer's output is z.
+
+    layer_sizes  units of each layer, inputs and outputs included: [1, 64, 64, 1]
+    activation   f: "tanh" or "relu"
+    loss         "mse", or "cross-entropy" for integer labels
+
+    Its methods take `weights`, biases included: (P,), one network for all of x, or
+    (T, P), one for each task in x, (T, B, n_in). ValueError if something does not fit.
+    """
+
+    def __init__(self, layer_sizes, activation="tanh", loss="mse"):
+        check_network(layer_sizes, activation, loss)
+        self.layer_sizes = tuple(layer_sizes)
+        self.activation, self.loss_name = activation, loss
+        self.f, self.f_grad = ACTIVATIONS[activation]
+        self.loss_value, self.loss_grad = LOSSES[loss]
+
+        sizes = self.layer_sizes
+        self.shapes = [(n_in + 1, n_out) for n_in, n_out in zip(sizes, sizes[1:])]
+        self.num_params = sum(rows * columns for rows, columns in self.shapes)  # P
+
+    def init(self, rng, dtype=np.float32):
+        """A random φ, (P,): uniform in ±1/√n_in, as PyTorch's linear layers are."""
+        phi = np.empty(self.num_params, dtype)
+        for W in self.unpack(phi):
+            n_in = len(W) - 1
+            W[...] = rng.uniform(-1, 1, W.shape) / np.sqrt(n_in)
+        return phi
+
+    def unpack(self, weights):
+        """[W, ...], (T, n_in + 1, n_out) each: views, so writing to W writes there."""
+        tasks = weights.shape[:-1]
+        layers = []
+        start = 0
+        for rows, columns in self.shapes:
+            end = start + rows * columns
+            W = weights[..., start:end].reshape(*tasks, rows, columns)
+            layers.append(W)
+            start = end
+        return layers
+
+    def predict(self, weights, x):
+        """The outputs, (T, B, n_out); of a classifier, the classes' probabilities."""
+        x = check_x(self, x, "T, B")
+        weights = check_weights(self, weights, x.shape[:-2])
+        out = self.forward(self.unpack(weights), self.activations(weights, x), x)
+        return out if self.loss_name == "mse" else np.exp(log_softmax(out))
+
+    def loss(self, weights, x, y):
+        """Each task's loss, the mean over its B examples: (T,)."""
+        weights, x, y = check_examples(self, weights, x, y)
+        out = self.forward(self.unpack(weights), self.activations(weights, x), x)
+        return self.loss_value(out, y)
+
+    def loss_and_gradient(self, weights, x, y):
+        """Each task's loss, (T,), and its gradient by the task's weights, (T, P)."""
+        weights, x, y = check_examples(self, weights, x, y)
+        grad = np.empty((*x.shape[:-2], self.num_params), weights.dtype)
+        backpropagate = self.backpropagation(weights, grad, x)
+        out = backpropagate(x, y)
+        return self.loss_value(out, y), grad
+
+    def hessian_vector_product(self, weights, x, y, v):
+        """H v, (T, P), exact to rounding, for the price of one complex gradient.
+
+        From g(w + jδu) = g(w) + jδ H u + O(δ²), where j is the imaginary unit: nothing
+        is subtracted, so δ can be as small as one likes (Squire & Trapp 1998).
+        """
+        check_second_derivatives(self)
+        tasks = np.shape(x)[:-2]
+        weights = check_weights(self, weights, tasks)
+        v = check_weights(self, v, tasks, "v")
+
+        size = float(abs(v).max()) or 1.0  # u = v / size: a huge or tiny v does no harm
+        delta = 1e-20
+        _, grad = self.loss_and_gradient(weights + 1j * delta * (v / size), x, y)
+        return grad.imag / delta * size
+
+    def activations(self, weights, x):
+        """Memory for each layer's input [h 1], (T, B, n + 1), filled with 1."""
+        examples = x.shape[:-1]
+        sizes = [n + 1 for n in self.layer_sizes[:-1]]
+        return [np.ones((*examples, n), weights.dtype) for n in sizes]
+
+    def forward(self, layers, h, x):
+        """The outputs, (T, B, n_out). On the way each layer's input is left in h."""
+        h[0][..., :-1] = x  # all but the constant 1
+        for W, h_in, h_out in zip(layers, h, h[1:]):
+            z = h_in @ W
+            h_out[..., :-1] = self.f(z)
+        return h[-1] @ layers[-1]
+
+    def backward(self, layers, h, out, y, layer_grads):
+        """Backpropagation: write each layer's ∂L/∂W into layer_grads.
+
+        The chain rule, from the last layer, where z = out, down to the first:
+
+            ∂L/∂W = [h 1]ᵀ ∂L/∂z      ∂L/∂[h 1] = ∂L/∂z Wᵀ      ∂L/∂z = ∂L/∂h f'(z)
+
+        The third belongs to the layer below. Nothing here conjugates, as complex
+        numbers go through it too: see `hessian_vector_product`.
+        """
+        dz = self.loss_grad(out, y)  # ∂L/∂z, (T, B, n_out)
+
+        for l in reversed(range(len(layers))):
+            h_T = h[l].swapaxes(-1, -2)
+            np.matmul(h_T, dz, out=layer_grads[l])
+
+            if l > 0:
+                W_T = layers[l].swapaxes(-1, -2)
+                # With one output unit * is the same product, and saves 5 % of the time.
+                dh = dz * W_T if dz.shape[-1] == 1 else dz @ W_T  # (T, B, n_in + 1)
+                dh *= self.f_grad(h[l])
+                dz = dh[..., :-1]  # the constant 1 depends on nothing
+
+    def backpropagation(self, weights, grad, x):
+        """A function of x and y that writes the gradient at `weights` into `grad`.
+
+        It returns the outputs. Made once, it serves for all inner steps: its views
+        follow the weights as they change, and it allocates little.
+        """
+        layers, layer_grads = self.unpack(weights), self.unpack(grad)
+        h = self.activations(weights, x)
+
+        def backpropagate(x, y):
+            out = self.forward(layers, h, x)
+            self.backward(layers, h, out, y, layer_grads)
+            return out
+
+        return backpropagate
+
+
+# Activations f and losses L. Each has its derivative beside it: f'(z) in terms of
+# h = f(z), and ∂L/∂out.
+
+
+def tanh(z):
+    """tanh z, for real z and for the complex step."""
+    if not np.iscomplexobj(z):
+        return np.tanh(z)
+
+    # The addition theorem: with NumPy's complex tanh MAML takes nearly twice as long.
+    t = np.tanh(z.real)
+    s = np.tan(z.imag)
+    scale = 1 + (t * s) ** 2
+
+    h = np.empty_like(z)
+    h.real = t * (1 + s * s) / scale
+    h.imag = s * (1 - t * t) / scale
+    return h
+
+
+def tanh_grad(h):
+    """tanh' z = 1 − tanh² z."""
+    return 1 - h * h
+
+
+def relu(z):
+    """max(z, 0)."""
+    return np.maximum(z, 0)
+
+
+def relu_grad(h):
+    """1 where the unit is on, 0 where it is off."""
+    return h > 0
 
 
 def mse(out, y):
@@ -33,124 +344,31 @@ def mse(out, y):
 
 def mse_grad(out, y):
     """∂ mse / ∂ out, (T, B, n_out)."""
-    return (out - y) * (2 / (out.shape[-2] * out.shape[-1]))
+    B, n_out = out.shape[-2:]
+    return (out - y) * (2 / (B * n_out))
 
 
 def log_softmax(out):
     """Log-probabilities of the classes, (T, B, n_out)."""
-    out = out - out.real.max(axis=-1, keepdims=True)  # the same, but exp is tame
+    out = out - out.real.max(axis=-1, keepdims=True)  # so that exp does not overflow
     return out - np.log(np.exp(out).sum(axis=-1, keepdims=True))
 
 
 def cross_entropy(out, y):
     """−log p(label), the mean over the B examples: (T,)."""
-    return -np.take_along_axis(log_softmax(out), y[..., None], -1).mean(axis=(-2, -1))
+    log_p = np.take_along_axis(log_softmax(out), y[..., None], axis=-1)  # (T, B, 1)
+    return -log_p.mean(axis=(-2, -1))
 
 
 def cross_entropy_grad(out, y):
-    """∂ cross_entropy / ∂ out, (T, B, n_out): probabilities less one-hot labels."""
-    one_hot = y[..., None] == np.arange(out.shape[-1])
-    return (np.exp(log_softmax(out)) - one_hot) / out.shape[-2]
+    """∂ cross_entropy / ∂ out, (T, B, n_out): probabilities minus one-hot labels."""
+    B, n_out = out.shape[-2:]
+    one_hot = y[..., None] == np.arange(n_out)
+    return (np.exp(log_softmax(out)) - one_hot) / B
 
 
-def tanh(z, out):
-    """tanh z; of complex z by the addition theorem, 3 to 9 times as fast as NumPy's."""
-    if z.dtype.kind == "f":
-        return np.tanh(z, out=out)
-    t, s = np.tanh(z.real), np.tan(z.imag)
-    out.real, out.imag = t * (1 + s*s) / (1 + (t*s)**2), s * (1 - t*t) / (1 + (t*s)**2)
-
-
+ACTIVATIONS = {"tanh": (tanh, tanh_grad), "relu": (relu, relu_grad)}
 LOSSES = {"mse": (mse, mse_grad), "cross-entropy": (cross_entropy, cross_entropy_grad)}
-ACTIVATIONS = {  # h = f(z): f, and its derivative f'(z) in terms of h
-    "tanh": (tanh, lambda h: 1 - h * h),
-    "relu": (lambda z, out: np.maximum(z, 0, out=out), lambda h: h > 0),
-}
-
-
-class MLP:
-    """A multi-layer perceptron, z = [h 1] W, h = f(z), whose parameters are one vector.
-
-    Each layer's input ends in a constant 1, so that the last row of its matrix W,
-    (n_in + 1, n_out), is the bias (Bishop 2006, section 5.1). The last layer is linear.
-    activation: "tanh" or "relu"; loss: "mse", or "cross-entropy" for integer labels.
-    Its methods take `weights`, biases included: (P,), one network for all of x, or
-    (T, P), one for each task in x (T, B, n_in). What does not fit raises ValueError.
-    """
-
-    def __init__(self, layer_sizes, activation="tanh", loss="mse"):
-        self.layer_sizes = n = tuple(layer_sizes)
-        self.activation, self.loss_name = activation, loss
-        check(self)
-        self.f, self.f_grad = ACTIVATIONS[activation]
-        self.loss_value, self.loss_grad = LOSSES[loss]
-        shapes = [(n_in + 1, n_out) for n_in, n_out in zip(n, n[1:])]  # of each W
-        ends = np.cumsum([rows * columns for rows, columns in shapes]).tolist()
-        self.layout, self.num_params = [*zip([0, *ends], ends, shapes)], ends[-1]
-
-    def init(self, rng, dtype=np.float32):
-        """A random φ, (P,): uniform in ±1/√n_in, as PyTorch's linear layers are."""
-        phi = np.empty(self.num_params, dtype)
-        for W in self.unpack(phi):
-            W[...] = rng.uniform(-1, 1, W.shape) / np.sqrt(len(W) - 1)
-        return phi
-
-    def unpack(self, weights):
-        """[W, ...], (T, n_in + 1, n_out) each: views, so writing to W writes there."""
-        lead = weights.shape[:-1]
-        return [weights[..., i:j].reshape(lead + shape) for i, j, shape in self.layout]
-
-    def activations(self, x, dtype):
-        """[h_0, h_1, ...], (T, B, n + 1) each, all 1: `forward` fills in the others."""
-        return [np.ones((*x.shape[:-1], n + 1), dtype) for n in self.layer_sizes[:-1]]
-
-    def forward(self, layers, h, x):
-        """The outputs, (T, B, n_out); h, the layers' inputs, is filled on the way."""
-        h[0][..., :-1] = x
-        for W, h_in, h_out in zip(layers, h, h[1:]):
-            self.f(h_in @ W, out=h_out[..., :-1])  # h = f(z), beside the constant 1
-        return h[-1] @ layers[-1]
-
-    def backward(self, layers, h, out, y, grads):
-        """Backpropagation: write ∂L/∂W of each layer into `grads`, a list as `layers`.
-        The chain rule, from the last layer (where z = out) down, with dz for ∂L/∂z:
-            ∂L/∂W = [h 1]ᵀ dz      ∂L/∂[h 1] = dz Wᵀ      ∂L/∂z = ∂L/∂h f'(z), one below
-        """
-        dz = self.loss_grad(out, y)  # (T, B, n_out)
-        for l in reversed(range(len(layers))):
-            # Transposed, never conjugated, as complex numbers go through here too.
-            np.matmul(h[l].swapaxes(-1, -2), dz, out=grads[l])
-            if l > 0:
-                WT = layers[l].swapaxes(-1, -2)
-                # One output: * is the same product, 2.4 times as fast with 20 tasks.
-                dh = dz * WT if dz.shape[-1] == 1 else dz @ WT  # (T, B, n_in + 1)
-                dh *= self.f_grad(h[l])
-                dz = dh[..., :-1]  # the constant 1 depends on nothing
-
-    def predict(self, weights, x):
-        """The outputs, (T, B, n_out); for cross-entropy, the classes' probabilities."""
-        weights, x, _ = check(self, weights, x)
-        out = self.forward(self.unpack(weights), self.activations(x, weights.dtype), x)
-        return out if self.loss_name == "mse" else np.exp(log_softmax(out))
-
-    def loss_and_gradient(self, weights, x, y):
-        """Each task's loss, (T,), and its gradient by the task's weights, (T, P)."""
-        weights, x, y = check(self, weights, x, y)
-        grad = np.empty((*x.shape[:-2], self.num_params), weights.dtype)
-        layers, h = self.unpack(weights), self.activations(x, weights.dtype)
-        out = self.forward(layers, h, x)
-        self.backward(layers, h, out, y, self.unpack(grad))
-        return self.loss_value(out, y), grad
-
-    def loss(self, weights, x, y):
-        """Each task's loss, the mean over its B examples: (T,)."""
-        return self.loss_and_gradient(weights, x, y)[0]
-
-    def hessian_vector_product(self, weights, x, y, v):
-        """H v, (T, P), exact to rounding, for the price of one complex gradient."""
-        # g(w + jδv) = g(w) + jδ H v + O(δ²), j the imaginary unit (Squire & Trapp 1998)
-        weights, v = (check(self, a, x)[0] for a in (weights, v))
-        return self.loss_and_gradient(weights + 1e-20j * v, x, y)[1].imag / 1e-20
 
 
 class Adam:
@@ -158,143 +376,118 @@ class Adam:
 
     def __init__(self, beta1=0.0, beta2=0.999, eps=1e-8):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        self.m = self.v = self.t = 0  # running means of the gradient and of its square
+        self.m = 0  # running mean of the gradient
+        self.v = 0  # running mean of its square
+        self.t = 0  # steps taken
 
     def step(self, weights, grad, step_size):
         """The weights after one more step."""
         self.t += 1
         self.m = self.beta1 * self.m + (1 - self.beta1) * grad
         self.v = self.beta2 * self.v + (1 - self.beta2) * grad * grad
+
         m_hat = self.m / (1 - self.beta1**self.t)  # both means began at zero
         v_hat = self.v / (1 - self.beta2**self.t)
         return weights - step_size * m_hat / (np.sqrt(v_hat) + self.eps)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # divergence is reported in words
-def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
-    """k steps on each of T tasks at once: W, (T, P); FloatingPointError if it diverges.
-
-    phi         (P,), where every task starts, or (T, P), each task's own start
-    x, y        a mini-batch a step: (k, T, B, n_in), and (k, T, B, n_out) or (k, T, B)
-    optimiser   None for W ← W − α g, or the class Adam: made anew, it shares no state
-    trajectory  return φ_1 ... φ_{k+1} = W, (k + 1, T, P), and g_1 ... g_k, (k, T, P)
-    """
-    phi, x, y = check(net, phi, x, y, axes=(1, 2))
-    weights = np.broadcast_to(phi, (*x.shape[1:-2], net.num_params)).copy()  # (T, P)
-    grad = np.empty_like(weights)
-    layers, layer_grads = net.unpack(weights), net.unpack(grad)
-    h, path, grads = net.activations(x[0], phi.dtype), [], []
-    optimiser = optimiser() if optimiser else None
-    for x_i, y_i in zip(x, y):
-        net.backward(layers, h, net.forward(layers, h, x_i), y_i, layer_grads)
-        if trajectory:
-            path.append(weights.copy())
-            grads.append(grad.copy())
-        if optimiser:
-            weights[...] = optimiser.step(weights, grad, alpha)
-        else:
-            grad *= alpha  # in place: 4 % faster with 20 tasks than a temporary array
-            weights -= grad  # W ← W − α g
-    if not np.isfinite(weights).all():
-        raise FloatingPointError(f"lower alpha = {alpha:g}, or mend phi or the data")
-    return (np.array([*path, weights]), np.array(grads)) if trajectory else weights
+# What is refused, in words, before any computing begins.
 
 
-def adapt(net, phi, x, y, alpha, steps, optimiser=None, trajectory=False):
-    """Learn new tasks: W after `steps` steps on *all* of their data, x (T, B, n_in)."""
-    x, y = (np.broadcast_to(a, (steps, *np.shape(a))) for a in (x, y))
-    return inner_loop(net, phi, x, y, alpha, optimiser, trajectory)
+def check_network(layer_sizes, activation, loss):
+    """Two or more layers of positive size; names that are known."""
+    if np.ndim(layer_sizes) != 1 or len(layer_sizes) < 2:
+        raise ValueError("layer_sizes must be a list of two numbers or more, such as "
+                         f"[1, 64, 64, 1]; it is {layer_sizes!r}")
+    for n in layer_sizes:
+        if not isinstance(n, int | np.integer) or n < 1:
+            raise ValueError(f"layer_sizes must be whole numbers above 0, not {n!r}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be tanh or relu, not {activation!r}")
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be mse or cross-entropy, not {loss!r}")
 
 
-# The meta-gradients of section 5.1, one a task, (T, P); arguments as in `inner_loop`.
-def joint(net, phi, x, y, alpha, inner=None):
-    """g_1: the gradient at φ of one mini-batch a task, as in joint training."""
-    return net.loss_and_gradient(phi, x[0], y[0])[1]
+def check_x(net, x, axes):
+    """x as an array of axes "k, T, B" or "T, B", and n_in; T may be missing."""
+    x = np.asarray(x)
+    n_in = net.layer_sizes[0]
+    ndim = 4 if axes == "k, T, B" else 3
+    fits = x.ndim in (ndim - 1, ndim) and x.shape[-1] == n_in
+    if not fits or x.size == 0:
+        raise ValueError(f"x must be ({axes}, {n_in}), T only for several tasks, "
+                         f"and not empty; it is {x.shape}")
+    return x
 
 
-def fomaml(net, phi, x, y, alpha, inner=None):
-    """g_k: the last gradient, at the adapted weights φ_k."""
-    return inner_loop(net, phi, x, y, alpha, inner, trajectory=True)[1][-1]
+def check_y(net, x, y, weights):
+    """y as an array: for each example in x its label, or its targets as the weights."""
+    y = np.asarray(y)
+    n_out = net.layer_sizes[-1]
+    labels = net.loss_name == "cross-entropy"
+
+    shape = x.shape[:-1] if labels else (*x.shape[:-1], n_out)
+    if y.shape != shape:
+        raise ValueError(f"y must be {shape}; it is {y.shape}")
+    if not labels:
+        return y.astype(weights.real.dtype)
+
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= n_out:
+        raise ValueError(f"labels y must be integers from 0 to {n_out - 1}")
+    return y
 
 
-def reptile(net, phi, x, y, alpha, inner=None):
-    """(φ − W) / α, which with plain steps is g_1 + ... + g_k."""
-    return (phi - inner_loop(net, phi, x, y, alpha, inner)) / alpha
+def check_weights(net, weights, tasks, name="weights"):
+    """weights as an array, (P,), or (T, P) where `tasks` is (T,)."""
+    weights = np.asarray(weights)
+    one, each = (net.num_params,), (*tasks, net.num_params)
+    if weights.shape not in (one, each):
+        allowed = f"{one}" if one == each else f"{one} or {each}"
+        raise ValueError(f"{name} must be {allowed}; it is {weights.shape}")
+    if weights.dtype.char not in "fdFD":  # "FD": complex, for the complex step
+        raise ValueError(f"{name} must be float32 or float64, not {weights.dtype}")
+    return weights
 
 
-def maml(net, phi, x, y, alpha, inner=None):
-    """(I − α H_1) ... (I − α H_{k−1}) g_k: the derivative by φ of L_k(φ_k), exact."""
-    check(net, phi, x, y, axes=(1, 2), through=inner)
-    path, grads = inner_loop(net, phi, x, y, alpha, inner, trajectory=True)
-    v = grads[-1]
-    for j in reversed(range(len(grads) - 1)):
-        v = v - alpha * net.hessian_vector_product(path[j], x[j], y[j], v)
-    return v
+def check_examples(net, weights, x, y):
+    """What a loss is computed from, as arrays."""
+    x = check_x(net, x, "T, B")
+    weights = check_weights(net, weights, x.shape[:-2])
+    return weights, x, check_y(net, x, y, weights)
 
 
-def weighted_sum(c):
-    """The meta-gradient c_1 g_1 + ... + c_k g_k, for k numbers c (section 6.2)."""
-    def meta_gradient(net, phi, x, y, alpha, inner=None):
-        _, grads = inner_loop(net, phi, x, y, alpha, inner, trajectory=True)
-        return np.tensordot(np.asarray(c, grads.dtype), grads, axes=1)
-    return meta_gradient
+def check_batches(net, phi, x, y):
+    """What the inner loop is given, as arrays."""
+    x = check_x(net, x, "k, T, B")
+    phi = check_weights(net, phi, x.shape[1:-2], "phi")
+    return phi, x, check_y(net, x, y, phi)
 
 
-def train(net, phi, sample, rng, meta_gradient=reptile, *, alpha, epsilon, iterations,
-          meta_batch=1, inner=None, outer=None):
-    """Meta-train: a generator of (iteration, phi); FloatingPointError if it diverges.
-
-    sample         the task distribution: sample(rng, T) draws x and y of T tasks
-    meta_gradient  reptile, fomaml, maml, joint or weighted_sum(c)
-    epsilon        φ moves by −ε α g: a number, falling linearly to zero, or a function
-                   of how many iterations are done
-    meta_batch     T, tasks an iteration: all start from φ, the outer step is their mean
-    inner, outer   optimisers: None for W ← W − α g and φ ← φ + ε (W − φ), or Adam
-    """
-    outer, alpha = outer() if outer else None, float(alpha)
-    for i in range(iterations):
-        x, y = sample(rng, meta_batch)
-        phi, x, y = check(net, phi, x, y, axes=(2,))
-        eps = float(epsilon(i) if callable(epsilon) else epsilon * (1 - i / iterations))
-        try:
-            g = meta_gradient(net, phi, x, y, alpha, inner)  # (T, P)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"iteration {i + 1}: {error}") from None
-        _require(np.shape(g) == (meta_batch, len(phi)), "not (T, P): {}", np.shape(g))
-        W = phi - alpha * (g.sum(axis=0) / len(g))  # for Reptile, the tasks' mean W
-        phi = outer.step(phi, phi - W, eps) if outer else phi + eps * (W - phi)
-        if not np.isfinite(phi).all():
-            raise FloatingPointError(f"iteration {i + 1}: lower epsilon = {eps:g}")
-        yield i + 1, phi
+def check_sample(x, T):
+    """x of T tasks, as `train` asked for."""
+    shape = np.shape(x)
+    if len(shape) != 4 or shape[1] != T:
+        raise ValueError(f"sample(rng, {T}) must draw {T} tasks, x (k, {T}, B, n_in) "
+                         f"and y; its x is {shape}")
 
 
-def _require(fits, message, *found):
-    if not fits:
-        raise ValueError(message.format(*found))
+def check_meta_gradient(g, T, P):
+    """A row for each of T tasks."""
+    if np.shape(g) != (T, P):
+        raise ValueError(f"the meta-gradient must be (T, P) = {(T, P)}, "
+                         f"one row a task; it is {np.shape(g)}")
 
 
-def check(net, weights=None, x=None, y=None, axes=(0, 1), through=None):
-    """The input as arrays in the weights' precision: the one place that checks it."""
-    n, labels = net.layer_sizes, net.loss_name == "cross-entropy"
-    if weights is None:  # a new network
-        fits = len(n) > 1 and all(isinstance(i, int | np.integer) and i > 0 for i in n)
-        fits = fits and net.activation in ACTIVATIONS and net.loss_name in LOSSES
-        return _require(fits, "MLP takes two whole numbers above 0 or more, {} and {}; "
-                        "layer_sizes is {}", [*ACTIVATIONS], [*LOSSES], n)
-    weights, x = np.asarray(weights), np.asarray(x)
-    _require(x.ndim - 2 in axes and x.shape[-1] == n[0] and x.size,
-             "x must be ({}T, B, {}){}, and not empty; it is {}", "k, " * (2 in axes),
-             n[0], ", T only for several tasks" * (len(axes) > 1), x.shape)
-    P, T = (net.num_params,), x.shape[max(axes) - 1 : -2]  # T is () for a single task
-    shapes = (P, T + P)[: len(axes)]
-    _require(weights.dtype.char in "fdFD" and weights.shape in shapes,
-             "phi, weights, v must be float32 or float64, of shape {}; not {} {}",
-             shapes, weights.dtype, weights.shape)
-    _require(not through and (net.activation == "tanh" or weights.dtype.kind == "f"),
-             "second derivatives need tanh, not relu, and MAML plain steps, not Adam")
-    if y is not None:
-        y, shape = np.asarray(y), x.shape[:-1] + n[-1:] * (not labels)
-        _require(y.shape == shape, "y must be {}; it is {}", shape, y.shape)
-        _require(not labels or y.dtype.kind in "iu" and 0 <= y.min() <= y.max() < n[-1],
-                 "labels y must be integers from 0 to {}", n[-1] - 1)
-    return weights, x, y if y is None or labels else y.astype(weights.real.dtype)
+def check_coefficients(c, k):
+    """A number for each of k inner gradients."""
+    if np.shape(c) != (k,):
+        raise ValueError(f"weighted_sum needs {k} numbers, one for each inner step; "
+                         f"it has {c}")
+
+
+def check_second_derivatives(net, inner=None):
+    """tanh and plain steps: relu has no second derivative where it bends."""
+    if net.activation != "tanh":
+        raise ValueError("second derivatives need tanh, not relu")
+    if inner is not None:
+        raise ValueError("MAML differentiates through plain steps, not through Adam")

@@ -1,83 +1,142 @@
-"""Reptile on sine waves: the demo of OpenAI's announcement, number for number.
+"""Watch Reptile find φ on sine waves: the demo of OpenAI's announcement.
 
 A task is a sine f(x) = a sin(x + b) on 50 points of [−5, 5], with random a and b. After
 meta-training, the network learns a new sine from 10 points in a few steps.
+
 Follows the gist of https://openai.com/research/reptile, whose losses it prints for the
-same seed, and arXiv:1803.02999, section 4. As there, plotted points may coincide.
+same seed, and arXiv:1803.02999v3, section 4. As there, plotted points may coincide.
 """
 
 import argparse
+import copy
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
-if __name__ == "__main__":  # a mistake, or Ctrl-C, is one line and not a traceback
-    sys.excepthook = lambda *e: print(str(e[1]) or "stopped", file=sys.stderr)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more do not pay for so small a net
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.animation import PillowWriter
+from matplotlib.figure import Figure
 
-from reptile import MLP, adapt, fomaml, joint, maml, reptile, train
+from reptile import MLP, adapt, fomaml, inner_loop, joint, maml, reptile, train
 
-METHODS = {"reptile": reptile, "fomaml": fomaml, "joint": joint, "maml": maml}
-NAMES = dict(zip(METHODS, ["Reptile", "FOMAML", "joint training", "MAML"]))
-NETWORK, B = MLP([1, 64, 64, 1]), 10  # B points in a mini-batch
+NETWORK = MLP([1, 64, 64, 1])
 ALPHA, EPSILON = 0.02, 0.1  # inner and outer step size
-LOWEST, RANGE = np.array([0, 0.1]), np.array([2 * np.pi, 5 - 0.1])  # of b and of a
+B = 10  # points in a mini-batch
 X = np.linspace(-5, 5, 50)[:, None]  # (50, 1): k = 5 disjoint mini-batches
+
+METHODS = {  # --update: meta-gradient, name, colour
+    "reptile": (reptile, "Reptile", "#0072B2"),
+    "fomaml": (fomaml, "FOMAML", "#009E73"),
+    "joint": (joint, "joint training", "#E69F00"),
+    "maml": (maml, "MAML", "#D55E00"),
+}
+THIS_TASK = "#6A3D9A"  # the colour of the task that is being learnt
+SIZE = 12, 6.4  # of the picture, in inches of 100 pixels
+
+
+# The tasks, in the gist's order of random numbers
 
 
 def draw_sine(rng):
-    """Phase b ~ U[0, 2π] and amplitude a ~ U[0.1, 5] of a task, in the gist's order."""
-    return LOWEST + RANGE * rng.random(2)
+    """A task: phase b ~ U[0, 2π] and amplitude a ~ U[0.1, 5]."""
+    b = 2 * np.pi * rng.random()
+    a = 0.1 + (5 - 0.1) * rng.random()
+    return b, a
 
 
 def sine(task, x):
     """a sin(x + b) for task (b, a)."""
-    return task[1] * np.sin(x + task[0])
+    b, a = task
+    return a * np.sin(x + b)
 
 
 def sample_sines(rng, T):
     """T tasks, each with its 50 points in random order: x and y, both (5, T, 10, 1)."""
-    tasks, orders = np.empty((2, T, 1, 1)), np.empty((T, len(X)), int)
-    for t in range(T):  # in turns, as this is the order of the gist's stream
-        tasks[:, t, 0, 0] = draw_sine(rng)
-        orders[t] = rng.permutation(len(X))
-    x = X[orders].reshape(T, -1, B, 1).swapaxes(0, 1)
-    return x, sine(tasks, x)
+    tasks, orders = [], []
+    for _ in range(T):
+        tasks.append(draw_sine(rng))
+        orders.append(rng.permutation(len(X)))
+
+    b, a = np.array(tasks).T.reshape(2, T, 1, 1)
+    x = X[np.array(orders)].reshape(T, 5, B, 1).swapaxes(0, 1)
+    return x, sine((b, a), x)
 
 
 def pytorch_init(net, seed):
-    """The φ, (P,) float32, of PyTorch's nn.Linear after torch.manual_seed(seed)."""
-    # The generator is RandomState's, MT19937; weights (n_out, n_in) come before biases.
-    rng, phi = np.random.RandomState(seed), np.empty(net.num_params, np.float32)
+    """The φ, (P,) float32, of PyTorch's nn.Linear layers after torch.manual_seed(seed).
+
+    Its generator is MT19937, as RandomState's. Each number is made from the last 24
+    bits of a word, and a layer's weights, (n_out, n_in), come before its biases.
+    """
+    rng = np.random.RandomState(seed)
+    phi = np.empty(net.num_params, np.float32)
+
     for W in net.unpack(phi):
-        bound, n_out = np.float32(1 / np.sqrt(len(W) - 1)), W.shape[1]
+        n_in, n_out = len(W) - 1, W.shape[1]
+        bound = np.float32(1 / np.sqrt(n_in))
         words = rng.randint(0, 2**32, size=W.size, dtype=np.uint32) & 0xFFFFFF
         uniform = words.astype(np.float32) / np.float32(2**24) * (2 * bound) - bound
-        W[:-1], W[-1] = uniform[:-n_out].reshape(n_out, -1).T, uniform[-n_out:]
+
+        weights, biases = uniform[:-n_out], uniform[-n_out:]
+        W[:-1] = weights.reshape(n_out, n_in).T
+        W[-1] = biases
     return phi
+
+
+# What a network has learnt
+
+
+def functions(net, weights):
+    """The outputs on the 50 points of networks with weights (..., P): (..., 50, 1)."""
+    networks = weights.reshape(-1, net.num_params)
+    x = np.broadcast_to(X, (len(networks), *X.shape))
+    return net.predict(networks, x).reshape(*weights.shape[:-1], *X.shape)
+
+
+def plane(outputs):
+    """Functions as points (p, q) of a plane: (..., 50, 1) -> (..., 2).
+
+    p sin x + q cos x is the least-squares fit to the outputs on the 50 points. The sine
+    a sin(x + b) = a cos b sin x + a sin b cos x is at distance a, in the direction b.
+    """
+    basis = np.hstack([np.sin(X), np.cos(X)])  # (50, 2)
+    return outputs[..., 0] @ np.linalg.pinv(basis).T
 
 
 def predictions(net, phi, task, x_train, alpha, steps):
     """The curves, (len(steps), 50, 1), after each of `steps` on x_train (10, 1)."""
-    path, _ = adapt(net, phi, x_train, sine(task, x_train), alpha, max(*steps, 1),
-                    trajectory=True)  # (k + 1, P)
-    return net.predict(path[list(steps)], np.broadcast_to(X, (len(steps), *X.shape)))
+    phis, _ = adapt(net, phi, x_train, sine(task, x_train), alpha, max(*steps, 1),
+                    trajectory=True)
+    return functions(net, phis[list(steps)])
+
+
+def new_sines(seed, T):
+    """T new tasks (b, a), (T, 1, 1) each, and x, ten different points of each.
+
+    They come from a generator of their own, not from the one of the training.
+    """
+    rng = np.random.default_rng([seed, T])
+    b = rng.uniform(0, 2 * np.pi, (T, 1, 1))
+    a = rng.uniform(0.1, 5, (T, 1, 1))
+    order = rng.random((T, len(X))).argsort()
+    return (b, a), X[order[:, :B]]
 
 
 def evaluate(net, phi, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
     """Squared error on T new sines, (len(steps), T), after each number of steps."""
-    rng = np.random.default_rng([seed, T])  # another generator than the training's
-    task = rng.uniform(0, 2 * np.pi, (T, 1, 1)), rng.uniform(0.1, 5, (T, 1, 1))
-    x_train = X[rng.random((T, len(X))).argsort()[:, :B]]  # (T, 10, 1), all different
-    x, weights, errors = np.tile(X, (T, 1, 1)), phi, []
-    for done, k in zip((0, *steps), steps):
+    task, x_train = new_sines(seed, T)
+    x = np.tile(X, (T, 1, 1))
+    weights, done, errors = phi, 0, []
+
+    for k in steps:
         if k > done:
             weights = adapt(net, weights, x_train, sine(task, x_train), alpha, k - done)
+            done = k
         errors.append(net.loss(weights, x, sine(task, x)))
     return np.array(errors)
 
@@ -85,115 +144,306 @@ def evaluate(net, phi, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
 def table(net, phis, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
     """`evaluate` as text, for {name: phi}: means and 95 % intervals over T sines."""
     text = f"\nmean squared error, 95 % interval, {T:,} new sines of {B} points\nsteps"
-    text += "".join(f"{name:>24}" for name in phis)
-    errors = (evaluate(net, phi, alpha, seed, T, steps) for phi in phis.values())
-    for k, *row in zip(steps, *errors):
-        cells = (f"{e.mean():.3f} +- {1.96 * e.std(ddof=1) / T**0.5:.3f}" for e in row)
-        text += f"\n{k:5}" + "".join(f"{cell:>24}" for cell in cells)
+    for name in phis:
+        text += f"{name:>24}"
+
+    errors = [evaluate(net, phi, alpha, seed, T, steps) for phi in phis.values()]
+    for i, k in enumerate(steps):
+        text += f"\n{k:5}"
+        for e in errors:
+            interval = 1.96 * e[i].std(ddof=1) / np.sqrt(T)
+            cell = f"{e[i].mean():.3f} +- {interval:.3f}"
+            text += f"{cell:>24}"
     return text
 
 
-def draw(figure, net, phis, task, x_train, alpha, steps=(0, 1, 2, 8)):
-    """A panel for each of {name: phi}: one sine, learnt from ten points in `steps`."""
-    figure.clear()
-    for axes, (name, phi) in zip(figure.subplots(1, 2, sharey=True), phis.items()):
-        axes.plot(X, sine(task, X), "k--", linewidth=2, label="the sine")
-        for k, y in zip(steps, predictions(net, phi, task, x_train, alpha, steps)):
-            colour = plt.cm.plasma_r(0.15 + np.log2(k + 1) / 4)
-            axes.plot(X, y, color=colour, linewidth=3, label=f"step {k}")
-        axes.plot(x_train, sine(task, x_train), "ko", markersize=8, zorder=3)
-        error = np.square(y - sine(task, X)).mean()
-        axes.set(xlabel="x", ylabel="f(x)", ylim=(-5.5, 5.5),
-                 title=f"{name}\nerror {error:.2f} after {k} steps")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+# The picture
 
 
-def write(path, save):
-    """Let `save` write a file, whole or not at all."""
-    part = (path := path.resolve()).with_name(f".{os.getpid()}-{path.name[-99:]}")
-    try:
-        save(part)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OSError(f"cannot write {path}: {error.strerror or error}") from None
+class Frame(NamedTuple):
+    """What the picture shows after an iteration: φ, and what will move it next."""
+
+    iteration: int
+    phi: np.ndarray  # (P,)
+    epsilon: float
+    x: np.ndarray  # of the next T tasks, (5, T, 10, 1)
+    y: np.ndarray
 
 
-def say(text):
-    """Print; where that fails, as behind `| head`, say so and go on to the files."""
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        print(f"sine_demo.py: cannot print: {error.strerror}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+class Picture:
+    """Left, φ and new tasks in the plane of functions; right, one sine and its curves.
+
+    update         a key of METHODS
+    task, x_train  the sine on the right, and its ten points, (10, 1)
+    seed           of the new tasks in the plane
+    """
+
+    def __init__(self, update, task, x_train, seed, T=24, steps=8):
+        self.meta_gradient, self.name, self.colour = METHODS[update]
+        self.task, self.x_train = task, x_train
+        self.new_tasks, self.x_new = new_sines(seed, T)
+        self.steps = steps
+
+    def draw(self, figure, frame):
+        """Draw a frame."""
+        figure.clear()
+        left = figure.add_axes([0.06, 0.21, 0.35, 0.66])
+        right = figure.add_axes([0.49, 0.21, 0.49, 0.66])
+        error = self.draw_rays(left, frame.phi)
+        self.draw_next_step(left, frame)
+        self.draw_curves(right, frame.phi)
+
+        left.set(xlim=(-5.5, 5.5), ylim=(-5.5, 5.5), aspect="equal",
+                 xlabel="p", ylabel="q", title="Plane of functions: p sin x + q cos x")
+        right.set(xlim=(-5.2, 5.2), ylim=(-5.5, 5.5), xlabel="x", ylabel="f(x)",
+                  title="One sine, learnt from ten points")
+        for axes, ncols in (left, 2), (right, 3):
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=ncols,
+                        frameon=False, fontsize="small")
+        figure.suptitle(f"{self.name}, iteration {frame.iteration:,}: mean error "
+                        f"{error:.2f} on {len(self.x_new)} new sines, "
+                        f"{self.steps} steps on ten points of each")
+
+    def draw_rays(self, axes, phi):
+        """New tasks, and the way from φ towards each. Returns their mean error."""
+        y_new = sine(self.new_tasks, self.x_new)
+        phis, _ = adapt(NETWORK, phi, self.x_new, y_new, ALPHA, self.steps,
+                        trajectory=True)
+        outputs = functions(NETWORK, phis)  # (steps + 1, T, 50, 1)
+        targets = sine(self.new_tasks, X)  # (T, 50, 1)
+
+        p, q = np.moveaxis(plane(outputs), -1, 0)  # (steps + 1, T) each
+        axes.plot(p, q, color=self.colour, linewidth=1.5)
+        axes.plot(p[-1], q[-1], "o", color=self.colour,
+                  label=f"{self.steps} steps from φ towards each")
+        axes.plot(*plane(targets).T, "kx", markersize=9, label="new tasks")
+        return np.square(outputs[-1] - targets).mean()
+
+    def draw_next_step(self, axes, frame):
+        """The next tasks' inner loops, φ to W, and how far φ will follow."""
+        phi, x, y = frame.phi, frame.x, frame.y
+        phis, _ = inner_loop(NETWORK, phi, x, y, ALPHA, trajectory=True)
+        p, q = np.moveaxis(plane(functions(NETWORK, phis)), -1, 0)  # (6, T) each
+        axes.plot(p, q, "s-", color=THIS_TASK, markersize=5, linewidth=2)
+        axes.plot([], [], "s-", color=THIS_TASK, label="this task: φ to W in 5 steps")
+
+        g = self.meta_gradient(NETWORK, phi, x, y, ALPHA).mean(axis=0)
+        moved = phi - frame.epsilon * ALPHA * g
+        p, q = plane(functions(NETWORK, np.array([phi, moved]))).T
+        axes.plot(p, q, "k-", linewidth=4, label="φ, and its step ε (W − φ)")
+        axes.plot(p[0], q[0], "ko", markersize=10)
+
+    def draw_curves(self, axes, phi, steps=(0, 1, 2, 8)):
+        """One sine, its ten points, and the curves after some of the steps."""
+        axes.plot(X, sine(self.task, X), "k--", linewidth=2, label="the sine")
+        axes.plot(self.x_train, sine(self.task, self.x_train), "ko", markersize=8,
+                  zorder=3, label="ten points")
+
+        curves = predictions(NETWORK, phi, self.task, self.x_train, ALPHA, steps)
+        for k, curve in zip(steps, curves):
+            darkness = 0.15 + np.log2(k + 1) / 4
+            label = f"after {k} step" + "s" * (k != 1)
+            axes.plot(X, curve, color=plt.cm.plasma_r(darkness), linewidth=3,
+                      label=label)
+
+
+def shown(iterations, count):
+    """The iterations to show: one by one at first, then ever faster, then the last."""
+    ever_faster = np.linspace(0, 1, count + 1) ** 3
+    return {1, 2, 3, *np.rint(iterations * ever_faster).astype(int)}
+
+
+class Window:
+    """The picture on the screen. Its close button and Ctrl-C end the demo."""
+
+    def __init__(self):
+        self.figure = plt.figure("Reptile", SIZE)
+        self.open, self.interrupted = True, False
+        self.figure.canvas.mpl_connect("close_event", self.on_close)
+        # Toolkits swallow an exception in their callbacks, KeyboardInterrupt too. So
+        # Ctrl-C only sets a flag, until the end of `stay`.
+        self.handler = signal.signal(signal.SIGINT, self.on_interrupt)
+
+    def on_close(self, event):
+        """The window has been closed."""
+        self.open = False
+
+    def on_interrupt(self, *signal_and_stack):
+        """Ctrl-C has been pressed."""
+        self.interrupted = True
+
+    def show(self, picture, frame):
+        """Draw a frame, and leave a second to look at each of the first ones."""
+        picture.draw(self.figure, frame)
+        plt.pause(1 if frame.iteration <= 3 else 0.01)
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def stay(self, wait):
+        """Wait until someone closes the window; then give Ctrl-C back."""
+        while wait and self.open and not self.interrupted:
+            self.figure.canvas.start_event_loop(0.1)
+        plt.close(self.figure)
+        signal.signal(signal.SIGINT, self.handler)
+
+
+def save_figure(path, picture, frame):
+    """Write the picture of one frame."""
+    figure = Figure(SIZE)
+    picture.draw(figure, frame)
+    figure.savefig(path)
+
+
+def save_animation(path, picture, frames):
+    """Write a .gif: the first frames stay twice as long as the others, the last ten."""
+    figure = Figure(SIZE)
+    writer = PillowWriter(fps=2.5)
+    with writer.saving(figure, path, dpi=72):
+        for frame in frames:
+            picture.draw(figure, frame)
+            writer.grab_frame()
+            if frame.iteration <= 3:
+                writer.grab_frame()
+
+        for _ in range(9):
+            writer.grab_frame()
+
+
+# The command line
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake in one line."""
+
+    def error(self, message):
+        """Say what is wrong, and stop."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def output(*suffixes):
+    """A type for argparse: a file that can be written, with one of the suffixes."""
+    def check(text):
+        path = Path(text)
+        if path.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(
+                f"cannot write {text}: its name must end in {' or '.join(suffixes)}")
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise argparse.ArgumentTypeError(
+                f"cannot write {text}: name a file in a folder that is there")
+        return path
+
+    return check
 
 
 def parse(argv):
-    """The command line, or one line about what is wrong with it."""
-    parser = argparse.ArgumentParser("sine_demo.py", allow_abbrev=False)
-    parser.error = lambda message: parser.exit(2, f"{parser.prog}: {message}\n")
-    add = parser.add_argument
-    add("--iterations", type=int, default=30_000, help="outer steps (30000)")
-    add("--seed", type=int, default=0, help="of the network and the tasks (0)")
-    add("--meta-batch", type=int, default=1, help="tasks an iteration (1)")
-    add("--update", choices=METHODS, default="reptile", help="meta-gradient (reptile)")
-    add("--figure", type=Path, help="save the picture in this .png, .pdf or .svg")
-    add("--animation", type=Path, help="save the inner steps in this .gif")
-    add("--no-plot", action="store_true", help="open no window")
+    """The command line's options, checked."""
+    parser = Parser("sine_demo.py", description="Watch Reptile find phi on sine waves.",
+                    allow_abbrev=False)
+    parser.add_argument("--iterations", type=int, default=30_000,
+                        help="outer steps (default: 30000)")
+    parser.add_argument("--seed", type=int, default=0,
+                        help="of the network and the tasks (default: 0)")
+    parser.add_argument("--meta-batch", type=int, default=1,
+                        help="tasks an iteration (default: 1)")
+    parser.add_argument("--update", choices=METHODS, default="reptile",
+                        help="meta-gradient (default: reptile)")
+    parser.add_argument("--figure", type=output(".png", ".pdf", ".svg"),
+                        help="save the last picture in this file")
+    parser.add_argument("--animation", type=output(".gif"),
+                        help="save the training in this file")
+    parser.add_argument("--no-plot", action="store_true", help="open no window")
     args = parser.parse_args(argv)
-    if min(args.iterations, args.meta_batch) < 1 or not 0 <= args.seed < 2**32:
-        parser.error("--iterations, --meta-batch start at 1; --seed is 0 to 4294967295")
-    for path, kinds in (args.figure, "png pdf svg"), (args.animation, "gif"):
-        if path and not (path.suffix.lower()[1:] in kinds.split()
-                         and os.access(path.parent, os.W_OK)):
-            parser.error(f"cannot write {path}: name a .{' or .'.join(kinds.split())}")
+
+    if args.iterations < 1:
+        parser.error("--iterations must be 1 or more")
+    if args.meta_batch < 1:
+        parser.error("--meta-batch must be 1 or more")
+    if not 0 <= args.seed < 2**32:
+        parser.error("--seed must lie in 0 ... 4294967295")
     return args
+
+
+def has_display(args):
+    """Whether a window is wanted, and matplotlib can open one here."""
+    if args.no_plot:
+        return False
+
+    canvas = plt.figure().canvas
+    plt.close()
+    return canvas.required_interactive_framework is not None
+
+
+def meta_train(args, phi, rng):
+    """Meta-train on sines: a generator of the frames to show."""
+    meta_gradient, *_ = METHODS[args.update]
+    show = shown(args.iterations, count=96)
+
+    def frame(iteration, phi):
+        ahead = copy.deepcopy(rng)  # looks at the next tasks, and leaves them in place
+        epsilon = EPSILON * (1 - iteration / args.iterations)
+        return Frame(iteration, phi, epsilon, *sample_sines(ahead, args.meta_batch))
+
+    yield frame(0, phi)
+    for iteration, phi in train(NETWORK, phi, sample_sines, rng, meta_gradient,
+                                alpha=ALPHA, epsilon=EPSILON,
+                                iterations=args.iterations, meta_batch=args.meta_batch):
+        if iteration in show or iteration % 1000 == 0:
+            yield frame(iteration, phi)
+
+
+def report(frame, picture, iterations):
+    """Print the gist's lines: the loss on one sine, 32 steps from φ."""
+    i = frame.iteration
+    if i % 1000 == 0 and i > 0 or i in (1, iterations):
+        task, x_train = picture.task, picture.x_train
+        curve = predictions(NETWORK, frame.phi, task, x_train, ALPHA, [32])
+        loss = np.square(curve - sine(task, X)).mean()
+        print(f"iteration {i:<6} loss on plotted curve {loss:.3f}", flush=True)
+
+
+def watch(args, phi, rng, picture, window):
+    """Train, print and show, until it is finished or stopped. Returns some frames."""
+    film, filmed = [], shown(args.iterations, count=24)
+    try:
+        for frame in meta_train(args, phi, rng):
+            film = [f for f in film if f.iteration in filmed] + [frame]
+            report(frame, picture, args.iterations)
+            if window:
+                window.show(picture, frame)
+                if not window.open:
+                    break
+    except KeyboardInterrupt:
+        pass  # what there is will be saved
+    return film
 
 
 def main(argv=None):
     """Run the command line; return the exit code."""
-    args, iteration, code = parse(argv), 0, 0
+    args = parse(argv)
     plt.rcParams.update({"font.size": 14, "toolbar": "None", "figure.raise_window": 0})
+
     rng = np.random.RandomState(args.seed)  # the gist's generator and order of draws
     task, x_train = draw_sine(rng), X[rng.choice(len(X), size=B)]
-    name, phi = NAMES[args.update], pytorch_init(NETWORK, args.seed)
-    phis = {"random initialisation": phi, name: phi}
-    picture = NETWORK, phis, task, x_train, ALPHA
-    plt.switch_backend("agg" if args.no_plot else plt.get_backend())
-    figure = plt.figure("Reptile", figsize=(12, 5), layout="constrained")
-    figure.canvas.mpl_disconnect(figure.canvas.manager.key_press_handler_id)
-    window = figure.canvas.required_interactive_framework
-    run = train(NETWORK, phi, sample_sines, rng, METHODS[args.update], alpha=ALPHA,
-                epsilon=EPSILON, iterations=args.iterations, meta_batch=args.meta_batch)
-    try:
-        for iteration, phi in run:
-            phis[name] = phi
-            if iteration % 1000 and iteration not in (1, args.iterations):
-                continue
-            y = predictions(NETWORK, phi, task, x_train, ALPHA, [32])
-            loss = np.square(y - sine(task, X)).mean()
-            say(f"iteration {iteration:<6} loss on plotted curve {loss:.3f}")
-            if window:
-                draw(figure, *picture)
-                plt.pause(0.01)
-                if not plt.fignum_exists("Reptile"):
-                    break
-    except KeyboardInterrupt:
-        code = 130
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience must not cost the files
-    done = iteration == args.iterations
-    say(table(NETWORK, phis, ALPHA, args.seed) if done else f"stopped at {iteration:,}")
+    start = pytorch_init(NETWORK, args.seed)
+    picture = Picture(args.update, task, x_train, args.seed)
+    window = Window() if has_display(args) else None
+
+    film = watch(args, start, rng, picture, window)
+    last = film[-1]
+    finished = last.iteration == args.iterations
+    if finished:
+        phis = {"random initialisation": start, picture.name: last.phi}
+        print(table(NETWORK, phis, ALPHA, args.seed), flush=True)
+    else:
+        print(f"stopped: the last picture is of iteration {last.iteration:,}")
+
     if args.figure:
-        draw(figure, *picture)
-        write(args.figure, figure.savefig)
-    if args.animation:  # a second a frame, three for the last
-        frames = [(0, 1, 2, 4, 8)[:n] for n in (1, 2, 3, 4, 5, 5, 5)]
-        film = FuncAnimation(figure, lambda k: draw(figure, *picture, steps=k), frames)
-        write(args.animation, lambda part: film.save(part, PillowWriter(fps=1), dpi=72))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    if window and done:
-        plt.show()
-    return code
+        save_figure(args.figure, picture, last)
+    if args.animation:
+        save_animation(args.animation, picture, film)
+    if window:
+        window.stay(finished)
+    return 0 if finished else 130  # as shells number Ctrl-C
 
 
 if __name__ == "__main__":
