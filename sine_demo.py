@@ -187,8 +187,8 @@ class Picture:
     def draw(self, figure, frame):
         """Draw a frame."""
         figure.clear()
-        left = figure.add_axes([0.06, 0.21, 0.35, 0.66])
-        right = figure.add_axes([0.49, 0.21, 0.49, 0.66])
+        left = figure.add_axes([0.07, 0.21, 0.35, 0.66])
+        right = figure.add_axes([0.5, 0.21, 0.48, 0.66])
         error = self.draw_rays(left, frame.phi)
         self.draw_next_step(left, frame)
         self.draw_curves(right, frame.phi)
@@ -199,7 +199,7 @@ class Picture:
                   title="One sine, learnt from ten points")
         for axes, ncols in (left, 2), (right, 3):
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=ncols,
-                        frameon=False, fontsize="small")
+                        columnspacing=1, frameon=False, fontsize="small")
         figure.suptitle(f"{self.name}, iteration {frame.iteration:,}: mean error "
                         f"{error:.2f} on {len(self.x_new)} new sines, "
                         f"{self.steps} steps on ten points of each")

@@ -212,11 +212,11 @@ def test_tasks_at_once_against_a_loop_over_tasks(activation, loss, optimiser):
 def test_adapt_takes_every_step_on_all_of_the_data():
     """Oracle: gradient descent in a Python loop, each task from its own start."""
     net, _, starts, (x, *_), (y, *_) = problem()
-    W = adapt(net, starts, x, y, alpha=0.1, steps=5)
     weights = starts
-    for _ in range(5):
+    for steps in range(1, 6):
         weights = weights - 0.1 * net.loss_and_gradient(weights, x, y)[1]
-    np.testing.assert_allclose(W, weights, atol=1e-14)
+        W = adapt(net, starts, x, y, 0.1, steps)
+        np.testing.assert_allclose(W, weights, atol=1e-14)
 
 
 def test_adapt_with_adam():
@@ -394,10 +394,11 @@ def test_one_task_an_iteration_unless_told_otherwise():
 
     rng, (alpha, epsilon) = np.random.default_rng(0), np.array([0.1, 0.5])
     for meta_gradient in reptile.reptile, fomaml:
-        for _, phi in train(NET, phi, sample, rng, meta_gradient, alpha=alpha,
-                            epsilon=epsilon, iterations=2):
-            assert phi.dtype == np.float32
-    assert asked == [1] * 4
+        for step in epsilon, lambda i: epsilon:
+            for _, phi in train(NET, phi, sample, rng, meta_gradient, alpha=alpha,
+                                epsilon=step, iterations=2):
+                assert phi.dtype == np.float32
+    assert asked == [1] * 8
 
 
 def test_what_is_done_to_a_phi_does_not_change_the_training():
@@ -511,6 +512,10 @@ def test_divergence_is_reported_with_its_iteration():
         run(alpha=500, iterations=1000)
     with pytest.raises(FloatingPointError, match=r"iteration 1: .*lower epsilon"):
         run(epsilon=math.inf, iterations=1)
+    infinite_once = np.zeros((T, len(START)))
+    infinite_once[0, 0] = math.inf
+    with pytest.raises(FloatingPointError, match="iteration 1: .*lower epsilon"):
+        run(meta_gradient=lambda *_: infinite_once)
     one_bad_number = X4.copy()
     one_bad_number[0, 1, 2, 0] = np.nan  # of one task in three
     with pytest.raises(FloatingPointError, match="the data"):
