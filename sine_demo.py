@@ -3,8 +3,9 @@
 A task is a sine f(x) = a sin(x + b) on 50 points of [−5, 5], with random a and b. After
 meta-training, the network learns a new sine from 10 points in a few steps.
 
-Follows the gist of https://openai.com/research/reptile, whose losses it prints for the
-same seed, and arXiv:1803.02999v3, section 4. As there, plotted points may coincide.
+Follows the gist of https://openai.com/research/reptile and arXiv:1803.02999v3, section
+4. For the same seed it prints the losses of the gist. As there, the ten points of the
+plotted sine are drawn with replacement.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more do not pay for so small a net
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for so small a net, one is fastest
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,14 +37,14 @@ METHODS = {  # --update: meta-gradient, name, colour
     "maml": (maml, "MAML", "#D55E00"),
 }
 THIS_TASK = "#6A3D9A"  # the colour of the task that is being learnt
-SIZE = 12, 6.4  # of the picture, in inches of 100 pixels
+SIZE = 12, 6.4  # of the picture, in inches
 
 
 # The tasks, in the gist's order of random numbers
 
 
 def draw_sine(rng):
-    """A task: phase b ~ U[0, 2π] and amplitude a ~ U[0.1, 5]."""
+    """A task (b, a): phase b ~ U[0, 2π] and amplitude a ~ U[0.1, 5]."""
     b = 2 * np.pi * rng.random()
     a = 0.1 + (5 - 0.1) * rng.random()
     return b, a
@@ -62,15 +63,16 @@ def sample_sines(rng, T):
         tasks.append(draw_sine(rng))
         orders.append(rng.permutation(len(X)))
 
-    b, a = np.array(tasks).T.reshape(2, T, 1, 1)
-    x = X[np.array(orders)].reshape(T, 5, B, 1).swapaxes(0, 1)
+    b, a = np.array(tasks).reshape(T, 2, 1, 1).swapaxes(0, 1)  # (T, 1, 1) each
+    x = X[np.array(orders)]  # (T, 50, 1)
+    x = x.reshape(T, 5, B, 1).swapaxes(0, 1)  # five mini-batches of each task
     return x, sine((b, a), x)
 
 
 def pytorch_init(net, seed):
     """The φ, (P,) float32, of PyTorch's nn.Linear layers after torch.manual_seed(seed).
 
-    Its generator is MT19937, as RandomState's. Each number is made from the last 24
+    Its generator is MT19937, like RandomState's. Each number is made from the last 24
     bits of a word, and a layer's weights, (n_out, n_in), come before its biases.
     """
     rng = np.random.RandomState(seed)
@@ -110,15 +112,15 @@ def plane(outputs):
 
 def predictions(net, phi, task, x_train, alpha, steps):
     """The curves, (len(steps), 50, 1), after each of `steps` on x_train (10, 1)."""
-    phis, _ = adapt(net, phi, x_train, sine(task, x_train), alpha, max(*steps, 1),
-                    trajectory=True)
+    y_train = sine(task, x_train)
+    phis, _ = adapt(net, phi, x_train, y_train, alpha, max(steps), trajectory=True)
     return functions(net, phis[list(steps)])
 
 
 def new_sines(seed, T):
     """T new tasks (b, a), (T, 1, 1) each, and x, ten different points of each.
 
-    They come from a generator of their own, not from the one of the training.
+    They have a generator of their own, so that the training's draws stay as they are.
     """
     rng = np.random.default_rng([seed, T])
     b = rng.uniform(0, 2 * np.pi, (T, 1, 1))
@@ -131,7 +133,9 @@ def evaluate(net, phi, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
     """Squared error on T new sines, (len(steps), T), after each number of steps."""
     task, x_train = new_sines(seed, T)
     x = np.tile(X, (T, 1, 1))
-    weights, done, errors = phi, 0, []
+    weights = phi
+    errors = []
+    done = 0  # steps taken: in stages, as the trajectory of 1,000 tasks takes 0.6 GB
 
     for k in steps:
         if k > done:
@@ -200,8 +204,8 @@ class Picture:
         for axes, ncols in (left, 2), (right, 3):
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=ncols,
                         columnspacing=1, frameon=False, fontsize="small")
-        figure.suptitle(f"{self.name}, iteration {frame.iteration:,}: mean error "
-                        f"{error:.2f} on {len(self.x_new)} new sines, "
+        figure.suptitle(f"{self.name}, iteration {frame.iteration:,}: squared error "
+                        f"{error:.2f} on {len(self.x_new)} new sines, after "
                         f"{self.steps} steps on ten points of each")
 
     def draw_rays(self, axes, phi):
@@ -225,7 +229,8 @@ class Picture:
         phis, _ = inner_loop(NETWORK, phi, x, y, ALPHA, trajectory=True)
         p, q = np.moveaxis(plane(functions(NETWORK, phis)), -1, 0)  # (6, T) each
         axes.plot(p, q, "s-", color=THIS_TASK, markersize=5, linewidth=2)
-        axes.plot([], [], "s-", color=THIS_TASK, label="this task: φ to W in 5 steps")
+        axes.plot([], [], "s-", color=THIS_TASK,  # one legend entry for all T tasks
+                  label="this task: φ to W in 5 steps")
 
         g = self.meta_gradient(NETWORK, phi, x, y, ALPHA).mean(axis=0)
         moved = phi - frame.epsilon * ALPHA * g
@@ -242,12 +247,12 @@ class Picture:
         curves = predictions(NETWORK, phi, self.task, self.x_train, ALPHA, steps)
         for k, curve in zip(steps, curves):
             darkness = 0.15 + np.log2(k + 1) / 4
-            label = f"after {k} step" + "s" * (k != 1)
+            label = "after 1 step" if k == 1 else f"after {k} steps"
             axes.plot(X, curve, color=plt.cm.plasma_r(darkness), linewidth=3,
                       label=label)
 
 
-def shown(iterations, count):
+def iterations_to_show(iterations, count):
     """The iterations to show: one by one at first, then ever faster, then the last."""
     ever_faster = np.linspace(0, 1, count + 1) ** 3
     return {1, 2, 3, *np.rint(iterations * ever_faster).astype(int)}
@@ -258,30 +263,24 @@ class Window:
 
     def __init__(self):
         self.figure = plt.figure("Reptile", SIZE)
-        self.open, self.interrupted = True, False
+        self.open = True
         self.figure.canvas.mpl_connect("close_event", self.on_close)
         # Toolkits swallow an exception in their callbacks, KeyboardInterrupt too. So
         # Ctrl-C only sets a flag, until the end of `stay`.
-        self.handler = signal.signal(signal.SIGINT, self.on_interrupt)
+        self.handler = signal.signal(signal.SIGINT, self.on_close)
 
-    def on_close(self, event):
-        """The window has been closed."""
+    def on_close(self, *event):
+        """Someone has closed the window or pressed Ctrl-C."""
         self.open = False
-
-    def on_interrupt(self, *signal_and_stack):
-        """Ctrl-C has been pressed."""
-        self.interrupted = True
 
     def show(self, picture, frame):
         """Draw a frame, and leave a second to look at each of the first ones."""
         picture.draw(self.figure, frame)
         plt.pause(1 if frame.iteration <= 3 else 0.01)
-        if self.interrupted:
-            raise KeyboardInterrupt
 
     def stay(self, wait):
         """Wait until someone closes the window; then give Ctrl-C back."""
-        while wait and self.open and not self.interrupted:
+        while wait and self.open:
             self.figure.canvas.start_event_loop(0.1)
         plt.close(self.figure)
         signal.signal(signal.SIGINT, self.handler)
@@ -295,7 +294,7 @@ def save_figure(path, picture, frame):
 
 
 def save_animation(path, picture, frames):
-    """Write a .gif: the first frames stay twice as long as the others, the last ten."""
+    """Write a .gif: the first frames last twice as long, the last ten times as long."""
     figure = Figure(SIZE)
     writer = PillowWriter(fps=2.5)
     with writer.saving(figure, path, dpi=72):
@@ -320,7 +319,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def output(*suffixes):
+def writable_file(*suffixes):
     """A type for argparse: a file that can be written, with one of the suffixes."""
     def check(text):
         path = Path(text)
@@ -344,12 +343,12 @@ def parse(argv):
     parser.add_argument("--seed", type=int, default=0,
                         help="of the network and the tasks (default: 0)")
     parser.add_argument("--meta-batch", type=int, default=1,
-                        help="tasks an iteration (default: 1)")
+                        help="tasks per iteration (default: 1)")
     parser.add_argument("--update", choices=METHODS, default="reptile",
                         help="meta-gradient (default: reptile)")
-    parser.add_argument("--figure", type=output(".png", ".pdf", ".svg"),
+    parser.add_argument("--figure", type=writable_file(".png", ".pdf", ".svg"),
                         help="save the last picture in this file")
-    parser.add_argument("--animation", type=output(".gif"),
+    parser.add_argument("--animation", type=writable_file(".gif"),
                         help="save the training in this file")
     parser.add_argument("--no-plot", action="store_true", help="open no window")
     args = parser.parse_args(argv)
@@ -364,11 +363,11 @@ def parse(argv):
 
 
 def has_display(args):
-    """Whether a window is wanted, and matplotlib can open one here."""
+    """True if a window is wanted, and matplotlib can open one here."""
     if args.no_plot:
         return False
 
-    canvas = plt.figure().canvas
+    canvas = plt.figure().canvas  # only a canvas knows whether it can be on a screen
     plt.close()
     return canvas.required_interactive_framework is not None
 
@@ -376,10 +375,10 @@ def has_display(args):
 def meta_train(args, phi, rng):
     """Meta-train on sines: a generator of the frames to show."""
     meta_gradient, *_ = METHODS[args.update]
-    show = shown(args.iterations, count=96)
+    show = iterations_to_show(args.iterations, count=96)
 
     def frame(iteration, phi):
-        ahead = copy.deepcopy(rng)  # looks at the next tasks, and leaves them in place
+        ahead = copy.deepcopy(rng)  # a look ahead must not change the training's draws
         epsilon = EPSILON * (1 - iteration / args.iterations)
         return Frame(iteration, phi, epsilon, *sample_sines(ahead, args.meta_batch))
 
@@ -394,7 +393,7 @@ def meta_train(args, phi, rng):
 def report(frame, picture, iterations):
     """Print the gist's lines: the loss on one sine, 32 steps from φ."""
     i = frame.iteration
-    if i % 1000 == 0 and i > 0 or i in (1, iterations):
+    if i in (1, iterations) or (i > 0 and i % 1000 == 0):
         task, x_train = picture.task, picture.x_train
         curve = predictions(NETWORK, frame.phi, task, x_train, ALPHA, [32])
         loss = np.square(curve - sine(task, X)).mean()
@@ -402,11 +401,17 @@ def report(frame, picture, iterations):
 
 
 def watch(args, phi, rng, picture, window):
-    """Train, print and show, until it is finished or stopped. Returns some frames."""
-    film, filmed = [], shown(args.iterations, count=24)
+    """Train, print and show, until it is finished or stopped.
+
+    Returns the frames of the animation, the latest frame last.
+    """
+    film, filmed = [], iterations_to_show(args.iterations, count=24)
     try:
         for frame in meta_train(args, phi, rng):
-            film = [f for f in film if f.iteration in filmed] + [frame]
+            if film and film[-1].iteration not in filmed:
+                film.pop()  # it was there as the latest frame
+            film.append(frame)
+
             report(frame, picture, args.iterations)
             if window:
                 window.show(picture, frame)
@@ -422,8 +427,10 @@ def main(argv=None):
     args = parse(argv)
     plt.rcParams.update({"font.size": 14, "toolbar": "None", "figure.raise_window": 0})
 
-    rng = np.random.RandomState(args.seed)  # the gist's generator and order of draws
-    task, x_train = draw_sine(rng), X[rng.choice(len(X), size=B)]
+    # As in the gist, one generator draws the plotted sine, its points, then the tasks.
+    rng = np.random.RandomState(args.seed)
+    task = draw_sine(rng)
+    x_train = X[rng.choice(len(X), size=B)]
     start = pytorch_init(NETWORK, args.seed)
     picture = Picture(args.update, task, x_train, args.seed)
     window = Window() if has_display(args) else None
@@ -443,7 +450,7 @@ def main(argv=None):
         save_animation(args.animation, picture, film)
     if window:
         window.stay(finished)
-    return 0 if finished else 130  # as shells number Ctrl-C
+    return 0 if finished else 130  # 130: stopped by hand, as shells report Ctrl-C
 
 
 if __name__ == "__main__":
