@@ -1,35 +1,79 @@
-/* Reptile's inner loop in the browser, to be read beside reptile.py: the same names in
-   the same order, snake_case included. But: one task at a time, so there is no axis T,
-   and no meta-training, which took place in Python. Parameters are one vector here too:
-   phi and weights are typed arrays, (P,). What NumPy does there matrix.js does here. */
+/* Reptile in the browser, to be read beside reptile.py: the same names in the same
+   order, the algorithm first, snake_case included.
+
+   But: one task at a time, so there is no axis T; plain gradient steps, no Adam; and no
+   MAML. Parameters are one vector here too: phi and weights are typed arrays, (P,), and
+   a mini-batch x, (B, n_in), is one as well. What NumPy does there, matrix.js does here.
+
+     φ      phi        (P,)  initialisation: what meta-training learns
+     W      weights    (P,)  weights in the inner loop and after it
+     α, ε   alpha, epsilon   inner and outer step size
+     k      x.length         inner steps: x[i] and y[i] are the mini-batch of one step */
 "use strict";
 
-function softmax(out) {  // probabilities of the classes, (B, n_out)
-  const row = (i) => out.data.subarray(i - i % out.cols, i - i % out.cols + out.cols);
-  const p = out.data.map((o, i) =>  // of differences, as exp(o) could overflow
-    1 / row(i).reduce((sum, other) => sum + Math.exp(other - o), 0));
-  return matrix(p, out.rows, out.cols);
+/* The inner loop: one step of gradient descent on each mini-batch x[i], y[i].
+   Yields the trajectory φ_1 = φ, φ_2, ..., φ_{k+1} = W. */
+function* inner_loop(net, phi, x, y, alpha) {
+  let weights = phi;
+  yield weights;
+
+  for (let i = 0; i < x.length; i++) {
+    const grad = net.gradient(weights, x[i], y[i]);
+    weights = weights.map((w, p) => w - alpha * grad[p]);  // W ← W − α g
+    yield weights;
+  }
 }
 
-/* For each loss: its gradient, (B, n_out), and what the network then predicts. */
-const LOSSES = {
-  "mse": [(out, y) => {
-    const grad = out.data.map((o, i) => (2 * (o - y[i])) / y.length);
-    return matrix(grad, out.rows, out.cols);
-  }, (out) => out],
-  "cross-entropy": [(out, y) => {  // probabilities less one-hot labels
-    const one_hot = (i) => y[Math.floor(i / out.cols)] === i % out.cols;
-    const grad = softmax(out).data.map((p, i) => (p - one_hot(i)) / y.length);
-    return matrix(grad, out.rows, out.cols);
-  }, softmax],
-};
-const tanh = (z) => 1 - 2 / (Math.exp(2 * z) + 1);  // faster than Math.tanh
+/* Learn a new task: `steps` inner steps on *all* of its data, x and y. */
+function adapt(net, phi, x, y, alpha, steps) {
+  return inner_loop(net, phi, Array(steps).fill(x), Array(steps).fill(y), alpha);
+}
 
-/* A multi-layer perceptron, z = [h 1] W, h = tanh(z), its parameters one vector. */
+/* The meta-gradients of section 5.1, (P,). */
+
+/* g_1: the gradient at φ of one mini-batch, as in joint training. */
+function joint(net, phi, x, y, alpha) {
+  return net.gradient(phi, x[0], y[0]);
+}
+
+/* g_k: the last gradient, at the adapted weights φ_k. */
+function fomaml(net, phi, x, y, alpha) {
+  const phi_k = last(inner_loop(net, phi, x.slice(0, -1), y.slice(0, -1), alpha));
+  return net.gradient(phi_k, x.at(-1), y.at(-1));
+}
+
+/* (φ − W) / α, which is g_1 + ... + g_k. */
+function reptile(net, phi, x, y, alpha) {
+  const W = last(inner_loop(net, phi, x, y, alpha));
+  return phi.map((p, i) => (p - W[i]) / alpha);
+}
+
+/* Meta-train: a generator of φ after each outer step, with ε falling linearly to zero.
+   sample() draws a task and returns its mini-batches [x, y].
+   Throws a RangeError if φ diverges. */
+function* train(net, phi, sample, meta_gradient, { alpha, epsilon, iterations }) {
+  for (let i = 0; i < iterations; i++) {
+    const eps = epsilon * (1 - i / iterations);
+    const [x, y] = sample();
+
+    const g = meta_gradient(net, phi, x, y, alpha);
+    const W = phi.map((p, j) => p - alpha * g[j]);  // for Reptile, the task's W
+    phi = phi.map((p, j) => p + eps * (W[j] - p));  // φ ← φ + ε (W − φ)
+
+    if (!phi.every(Number.isFinite))
+      throw new RangeError(`iteration ${i + 1}: lower epsilon = ${eps}`);
+    yield phi;
+  }
+}
+
+/* A multi-layer perceptron, z = [h 1] W, h = tanh(z), whose parameters are one vector.
+   Each layer's input ends in a constant 1, so that the last row of its matrix W,
+   (n_in + 1, n_out), is the bias. The last layer is linear. */
 class MLP {
   constructor(layer_sizes, loss = "mse") {
     this.layer_sizes = layer_sizes;
-    [this.loss_grad, this.prediction] = LOSSES[loss];
+    this.loss_grad = LOSSES[loss].grad;
+    this.prediction = LOSSES[loss].prediction;
     this.shapes = layer_sizes.slice(1).map((n_out, l) => [layer_sizes[l] + 1, n_out]);
     this.num_params = this.shapes.reduce((sum, [rows, cols]) => sum + rows * cols, 0);
   }
@@ -37,80 +81,129 @@ class MLP {
   /* A random φ, (P,): uniform in ±1/√n_in, where random() is uniform in [0, 1). */
   init(random) {
     const phi = new Float64Array(this.num_params);
-    for (const { data, rows } of this.unpack(phi))
-      data.forEach((_, i) => { data[i] = (2 * random() - 1) / Math.sqrt(rows - 1); });
+    for (const { data, rows } of this.unpack(phi)) {
+      const bound = 1 / Math.sqrt(rows - 1);
+      data.forEach((_, i) => { data[i] = (2 * random() - 1) * bound; });
+    }
     return phi;
   }
 
-  /* [W, ...], (n_in + 1, n_out) each, the last row the bias: views. */
+  /* [W, ...], (n_in + 1, n_out) each: views, so writing to W writes to `weights`. */
   unpack(weights) {
-    let end = 0;
-    return this.shapes.map(([rows, cols]) =>
-      matrix(weights.subarray(end, end += rows * cols), rows, cols));
+    let start = 0;
+    return this.shapes.map(([rows, cols]) => {
+      const end = start + rows * cols;
+      const W = matrix(weights.subarray(start, end), rows, cols);
+      start = end;
+      return W;
+    });
   }
 
-  /* [h_0, h_1, ...], (B, n + 1), for `forward` to fill in but for their 1s. */
+  /* [h_0, h_1, ...], (B, n + 1) each, all 1: `forward` fills in the others. */
   activations(B) {
     return this.shapes.map(([n1]) => matrix(new Float64Array(B * n1).fill(1), B, n1));
   }
 
-  /* The outputs, (B, n_out). Leaves the layers' inputs [h 1] in h. */
+  /* The outputs, (B, n_out); h, the layers' inputs, is filled on the way. */
   forward(layers, h, x) {
-    const n_in = this.layer_sizes[0], B = h[0].rows, n_out = layers.at(-1).cols;
+    const n_in = this.layer_sizes[0];
     x.forEach((value, i) => { h[0].data[i + Math.floor(i / n_in)] = value; });
+
+    for (let l = 0; l < layers.length - 1; l++) {
+      matmul(h[l], layers[l], h[l + 1]);
+      activate(h[l + 1].data, layers[l].cols);
+    }
+
+    const B = h[0].rows, n_out = this.layer_sizes.at(-1);
     const out = matrix(new Float64Array(B * n_out), B, n_out);
-    layers.forEach((W, l) => {
-      const z = h[l + 1] || out, { data } = z;
-      matmul(h[l], W, z);
-      if (z === out) return;  // the last layer is linear
-      for (let i = 0; i < data.length; i++) data[i] = tanh(data[i]);
-      for (let i = W.cols; i < data.length; i += z.cols) data[i] = 1;
-    });
+    matmul(h.at(-1), layers.at(-1), out);
     return out;
   }
 
-  /* Backpropagation: writes ∂L/∂W of each layer into grads, laid out as layers. */
+  /* Backpropagation: write ∂L/∂W of each layer into `grads`, laid out as `layers`.
+     The chain rule, from the last layer (where z = out) down, with dz for ∂L/∂z:
+         ∂L/∂W = [h 1]ᵀ dz      ∂L/∂[h 1] = dz Wᵀ      ∂L/∂z = ∂L/∂h (1 − h²) */
   backward(layers, h, out, y, grads) {
     let dz = this.loss_grad(out, y);
     for (let l = layers.length - 1; l >= 0; l--) {
-      matmul(transpose(h[l]), dz, grads[l]);  // ∂L/∂W = [h 1]ᵀ dz
-      if (l === 0) return;
-      const { data, rows, cols } = h[l];
-      const dh = matrix(new Float64Array(data.length), rows, cols);
-      matmul(dz, transpose(layers[l]), dh);  // ∂L/∂[h 1] = dz Wᵀ
-      for (let i = 0; i < data.length; i++) dh.data[i] *= 1 - data[i] * data[i];
-      dz = matrix(dh.data, rows, cols - 1, cols);  // nothing flows into the 1
+      matmul(transpose(h[l]), dz, grads[l]);
+      if (l > 0) {
+        const { data, rows, cols } = h[l];
+        const dh = matrix(new Float64Array(data.length), rows, cols);
+        matmul(dz, transpose(layers[l]), dh);
+        for (let i = 0; i < data.length; i++) dh.data[i] *= 1 - data[i] * data[i];
+        dz = matrix(dh.data, rows, cols - 1, cols);  // nothing flows into the 1
+      }
     }
   }
 
   /* The outputs, (B, n_out); for cross-entropy, the classes' probabilities. */
   predict(weights, x) {
     const h = this.activations(x.length / this.layer_sizes[0]);
-    return this.prediction(this.forward(this.unpack(weights), h, x)).data;
+    const out = this.forward(this.unpack(weights), h, x);
+    return this.prediction(out).data;
+  }
+
+  /* The gradient of the loss by the weights, (P,). */
+  gradient(weights, x, y) {
+    const layers = this.unpack(weights);
+    const grad = new Float64Array(this.num_params);
+    const h = this.activations(x.length / this.layer_sizes[0]);
+
+    const out = this.forward(layers, h, x);
+    this.backward(layers, h, out, y, this.unpack(grad));
+    return grad;
   }
 }
 
-/* Gradient descent: weights ← weights − step_size · grad. */
-class SGD {
-  step(weights, grad, step_size) {
-    for (let p = 0; p < weights.length; p++) weights[p] -= step_size * grad[p];
+/* Squared error, the mean over the B examples and n_out outputs. */
+function mse(out, y) {
+  return out.reduce((sum, o, i) => sum + (o - y[i]) ** 2, 0) / out.length;
+}
+
+function mse_grad(out, y) {
+  const grad = out.data.map((o, i) => (2 * (o - y[i])) / y.length);
+  return matrix(grad, out.rows, out.cols);
+}
+
+/* Probabilities of the classes, (B, n_out). */
+function softmax(out) {
+  const p = out.data.map((o, i) => {
+    const start = i - (i % out.cols);
+    const row = out.data.subarray(start, start + out.cols);
+    return 1 / row.reduce((sum, other) => sum + Math.exp(other - o), 0);
+  });
+  return matrix(p, out.rows, out.cols);
+}
+
+/* ∂ cross_entropy / ∂ out, (B, n_out): probabilities less one-hot labels. */
+function cross_entropy_grad(out, y) {
+  const one_hot = (i) => (y[Math.floor(i / out.cols)] === i % out.cols ? 1 : 0);
+  const grad = softmax(out).data.map((p, i) => (p - one_hot(i)) / y.length);
+  return matrix(grad, out.rows, out.cols);
+}
+
+/* For each loss: its gradient, and what the network then predicts. */
+const LOSSES = {
+  "mse": { grad: mse_grad, prediction: (out) => out },
+  "cross-entropy": { grad: cross_entropy_grad, prediction: softmax },
+};
+
+/* h = tanh(z) in place in rows of `cols` numbers and the constant 1. */
+function activate(data, cols) {
+  for (let i = 0; i < data.length; i++) {
+    const constant = i % (cols + 1) === cols;
+    data[i] = constant ? 1 : tanh(data[i]);
   }
 }
 
-/* One inner step on each mini-batch x[i], y[i]. Yields the trajectory φ_1 = φ, φ_2,
-   ..., φ_{k+1} = W step by step: one array, (P,), which the next step overwrites. */
-function* inner_loop(net, phi, x, y, alpha, optimiser = new SGD()) {
-  const weights = phi.slice(), grad = phi.slice();
-  const layers = net.unpack(weights), layer_grads = net.unpack(grad);
-  const h = net.activations((x[0]?.length ?? 0) / net.layer_sizes[0]);
-  yield weights;
-  for (let i = 0; i < x.length; i++) {
-    net.backward(layers, h, net.forward(layers, h, x[i]), y[i], layer_grads);
-    optimiser.step(weights, grad, alpha);
-    yield weights;
-  }
+function tanh(z) {
+  return 1 - 2 / (Math.exp(2 * z) + 1);  // faster than Math.tanh
 }
 
-/* `steps` inner steps on *all* of a new task's data, x and y. */
-const adapt = (net, phi, x, y, alpha, steps) =>
-  inner_loop(net, phi, Array(steps).fill(x), Array(steps).fill(y), alpha);
+/* What a generator yields last. */
+function last(values) {
+  let value;
+  for (value of values);
+  return value;
+}

@@ -1,0 +1,96 @@
+/* The plane of functions, drawn: both loops of Reptile in one picture. */
+"use strict";
+
+const EXTENT = 6.05;  // of the picture, from the middle; a task is at most 5 away
+const RIM = 5.55;  // where the functions are drawn that stand at the rim
+
+/* In the order in which they are painted. */
+const PLANE_PATHS = ["rings", "glyphs", "trail", "rays", "ends", "crosses", "your-ray",
+  "your-end", "your-cross", "task-ring", "inner", "inner-dots", "pull", "outer", "phi"];
+const PLANE_TEXTS = ["ring-text", "your-text", "task-text", "W-text", "phi-text"];
+
+function build_plane() {
+  const svg = element("plane");
+  for (const id of PLANE_PATHS) make("path", svg, { id });
+  for (const id of PLANE_TEXTS) make("text", svg, { id });
+}
+
+/* A function from a place [p, q] to the point of the picture, in pixels. */
+function plane_scale() {
+  const [width, height] = size("plane");
+  const unit = Math.min(width, height) / (2 * EXTENT);
+  return ([p, q]) => [width / 2 + unit * p, height / 2 - unit * q];
+}
+
+/* What stays during a run: circles, eight functions at the rim, and the new tasks. */
+function draw_plane_background(run) {
+  fit("plane");
+  const at = plane_scale(), middle = at([0, 0]);
+  const radius = (r) => at([r, 0])[0] - middle[0];
+  const circles = [1, 2, 3, 4, 5].map((r) => circle_at(middle, radius(r)));
+  draw_path("rings", circles.join(""));
+
+  const glyph = (i) => {
+    const angle = (i * Math.PI) / 4;
+    const [p, q] = [Math.cos(angle), Math.sin(angle)];
+    const points = Array.from(spread(41), (x) => {
+      const y = task_value(run.family, [p, q], x);
+      return at([RIM * p + 0.08 * x, RIM * q + 0.25 * y]);
+    });
+    return line_through(points);
+  };
+  draw_path("glyphs", [0, 1, 2, 3, 4, 5, 6, 7].map(glyph).join(""));
+
+  const crosses = run.new_tasks.map(({ task }) => cross_at(at(task), radius(0.1)));
+  draw_path("crosses", crosses.join(""));
+  draw_text("ring-text", `amplitude 5`, at([2.6, 4.4]));
+}
+
+/* What moves: the star, φ, the present task, and `yours`, the ray of the ten points. */
+function draw_plane(run, yours) {
+  const at = plane_scale();
+  element("plane").dataset.method = run.method;
+
+  const rays = run.star.rays.map(({ path }) => path.map(at));
+  draw_path("rays", rays.map(line_through).join(""));
+  draw_path("ends", dots_at(rays.map((points) => points.at(-1))));
+
+  const your_ray = yours.path.map(at), your_place = at(yours.task);
+  draw_path("your-ray", line_through(your_ray));
+  draw_path("your-end", dots_at(your_ray.slice(-1)));
+  draw_path("your-cross", cross_at(your_place, 7));
+  write_above("your-text", "your points", your_place, 13);
+
+  const phi = at(run.trail.at(-1));
+  draw_path("trail", line_through(run.trail.map(at)));
+  draw_path("phi", dots_at([phi]));
+  draw_text("phi-text", "φ", [phi[0] - 9, phi[1] + 20]);
+
+  draw_present_task(run, at, phi);
+}
+
+/* The task's ring, the inner loop's path from φ to W, and the outer step. */
+function draw_present_task(run, at, phi) {
+  const path = run.trajectory.map((weights) => at(run.place(weights)));
+  const shown = path.slice(0, run.steps + 1);
+  draw_path("inner", line_through(shown));
+  draw_path("inner-dots", dots_at(shown.slice(1)));
+
+  const under_way = path.length > 0;
+  const task = under_way ? at(run.task) : [0, 0];
+  draw_path("task-ring", under_way ? circle_at(task, 9) : "");
+  write_above("task-text", under_way ? "task" : "", task, 15);
+  const [x, y] = shown.at(-1) ?? [0, 0];
+  draw_text("W-text", shown.length > 1 ? "W" : "", [x - 20, y - 10]);
+
+  const outer_step = under_way && run.line === 3;
+  draw_path("pull", outer_step ? line_through([path[0], path.at(-1)]) : "");
+  draw_path("outer", outer_step ? line_through([path[0], phi]) : "");
+}
+
+/* Write above a point, within the picture. */
+function write_above(id, text, [x, y], distance) {
+  const margin = 3 * rem, width = size("plane")[0];
+  const inside = Math.min(Math.max(x, margin), width - margin);
+  draw_text(id, text, [inside, y - distance]);
+}

@@ -1,0 +1,92 @@
+/* Hands move the ten points: mouse, pen, fingers (each its own point), arrow keys. */
+"use strict";
+
+const ARROWS =
+  { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+const drags = new Map();  // for each pointer its point, and how far from its middle
+
+function build_points() {
+  for (let i = 1; i <= B; i++)
+    make("div", element("points"), { class: "point", tabindex: 0, role: "slider",
+      "aria-label": `point ${i}`, "aria-valuemin": -Y_MAX, "aria-valuemax": Y_MAX });
+}
+
+/* Keep the points as they are now for `undo`. */
+function remember_points() {
+  const { task, one_side } = yours;
+  const points = yours.points.map((point) => ({ ...point }));
+  remember("points", () => {
+    Object.assign(yours, { task, one_side, points });
+    learn_from_points();
+  });
+}
+
+function place_point(point, x, y) {
+  point.x = Math.min(Math.max(x, -X_MAX), X_MAX);
+  point.y = Math.min(Math.max(y, -Y_MAX), Y_MAX);
+  learn_from_points();
+}
+
+/* Where in the curve's picture an event is: x, f(x). */
+function position_in_curve({ clientX, clientY }) {
+  const { left, top, width, height } = element("points").getBoundingClientRect();
+  const x = ((clientX - left) / width - 0.5) * WIDTH;
+  const y = (0.5 - (clientY - top) / height) * HEIGHT;
+  return [x, y];
+}
+
+/* The index of the handle whose middle is nearest, where handles lie over each other. */
+function nearest_handle({ clientX, clientY }) {
+  const distances = Array.from(element("points").children, (handle) => {
+    const { left, right, top, bottom } = handle.getBoundingClientRect();
+    return Math.hypot(clientX - (left + right) / 2, clientY - (top + bottom) / 2);
+  });
+  return distances.indexOf(Math.min(...distances));
+}
+
+function listen_to_points() {
+  const handles = element("points");
+
+  handles.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || event.target === handles) return;
+    event.preventDefault();
+    const i = nearest_handle(event), point = yours.points[i];
+    const [x, y] = position_in_curve(event);
+    remember_points();
+    handles.children[i].focus({ preventScroll: true });
+    handles.children[i].setPointerCapture(event.pointerId);
+    drags.set(event.pointerId, { point, dx: point.x - x, dy: point.y - y });
+  });
+
+  handles.addEventListener("pointermove", (event) => {
+    const drag = drags.get(event.pointerId);
+    if (!drag) return;
+    const [x, y] = position_in_curve(event);
+    place_point(drag.point, x + drag.dx, y + drag.dy);
+  });
+
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
+    handles.addEventListener(end, (event) => drags.delete(event.pointerId));
+
+  handles.addEventListener("keydown", (event) => {
+    if (!ARROWS[event.key]) return;
+    event.preventDefault();
+    const point = yours.points[[...handles.children].indexOf(event.target)];
+    const [dx, dy] = ARROWS[event.key], step = event.shiftKey ? 0.5 : 0.1;
+    remember_points();
+    place_point(point, point.x + step * dx, point.y + step * dy);
+  });
+
+  element("new-task").addEventListener("click", () => {
+    remember_points();
+    draw_your_task(run.family);
+    learn_from_points();
+  });
+  element("one-side").addEventListener("click", () => {
+    remember_points();
+    yours.one_side = !yours.one_side;
+    draw_points(run.family);
+    learn_from_points();
+  });
+}
