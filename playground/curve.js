@@ -94,15 +94,7 @@ function draw_curve(run) {
   for (const { key, f, shown } of STARTS)
     draw_path(`curve-${key}`, f && shown.checked ? graph(GRID, f) : "");
 
-  const points = yours.points.map(({ x, y }) => at([x, y]));
-  draw_path("dots", dots_at(points));
-  yours.points.forEach(({ x, y }, i) => {
-    const handle = element("points").children[i];
-    handle.style.left = `${50 + (100 * x) / WIDTH}%`;
-    handle.style.top = `${50 - (100 * y) / HEIGHT}%`;
-    handle.setAttribute("aria-valuenow", y.toFixed(1));
-    handle.setAttribute("aria-valuetext", `x = ${x.toFixed(1)}, y = ${y.toFixed(1)}`);
-  });
+  draw_path("dots", dots_at(yours.points.map(({ x, y }) => at([x, y]))));
   draw_inner_loop(run, at, graph);
 }
 
@@ -123,7 +115,8 @@ function draw_inner_loop(run, at, graph) {
 function show_errors({ truth }) {
   const zero = mse(truth, truth.map(() => 0));
   for (const { error, f, cell } of STARTS) {
-    cell.textContent = f ? number(error) : "diverged";
+    const text = f ? number(error) : "diverged";
+    if (cell.textContent !== text) cell.textContent = text;
     cell.style.setProperty("--share", f ? Math.min(error / zero, 1).toFixed(4) : 1);
   }
 }

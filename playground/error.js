@@ -69,7 +69,6 @@ function draw_error(run) {
   const points = run.errors.map(at);
   draw_path("error-line", line_through(points));
   draw_path("error-dot", dots_at(points.slice(-1)));
-  element("error").dataset.method = run.method;
 
   const [x, y] = points.at(-1);
   draw_text("error-text", number(run.errors.at(-1)[1]), [x + 8, y + 5]);

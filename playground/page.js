@@ -79,6 +79,7 @@ function begin() {
   if (family !== run.family) draw_your_task(run.family);
   learn_from_points();
   draw_backgrounds();
+  show_settings();
   request_frame();
 }
 
@@ -126,6 +127,8 @@ function learn_from_points() {
   const data = your_data(run.family);
   for (const start of STARTS)
     if (start.phi) learn_curve(start, data, settings.n);
+  place_handles();
+  element("one-side").setAttribute("aria-pressed", yours.one_side);
   request_frame();
 }
 
@@ -144,35 +147,40 @@ function draw() {
   show_words();
 }
 
-/* The lines of the algorithm, the story, and what the controls say. */
-function show_words() {
-  const { k, tasks } = run.settings, stepwise = run.trajectory.length > 0;
-  element("watch").dataset.line = stepwise ? run.line : 0;
+/* What the page says of this run's settings. */
+function show_settings() {
+  const { k, tasks } = run.settings, fomaml = run.method === "fomaml";
   element("watch").dataset.method = run.method;
-
   typeset("k-steps", k === 1 ? "k = 1 gradient step" : `k = ${k} gradient steps`);
-  typeset("move", run.method === "fomaml" ? "Move φ as the last of them went."
-    : "Move φ a little towards W.");
-  typeset("outer-formula", run.method === "fomaml" ? "φ ← φ − ε α gₖ" : "φ ← φ + ε (W − φ)");
-  typeset("progress", `Iteration ${whole(run.iteration)} of ${whole(ITERATIONS)}, `
-    + `ε = ${number(run.epsilon_now)}`);
+  typeset("move", fomaml ? "Move φ as the last of them went." : "Move φ a little towards W.");
+  typeset("outer-formula", fomaml ? "φ ← φ − ε α gₖ" : "φ ← φ + ε (W − φ)");
   typeset("plane-says", PLANE_SAYS[tasks]);
-  typeset("story", tell(run, guess));
-  typeset("curve-says", stepwise
-    ? "The inner loop on this task: W, and the ten points of its last step."
-    : "Drag the points: the thick curve learns them.");
   for (const word of document.querySelectorAll(".one-task"))
     word.textContent = run.family.one;
+}
 
-  const fresh = run.iteration === 0;
-  typeset("play", player.playing ? "❚❚ Pause" : run.finished ? "▶ Train again"
-    : fresh ? "▶ Train φ" : "▶ Go on");
-  element("inner-step").disabled = run.finished || run.steps === k && run.line === 2;
-  element("outer-step").disabled = run.finished;
-  element("again").disabled = fresh;
-  element("question").hidden = !(run.finished && k > 1 && guess === null && !run.diverged);
+/* The lines of the algorithm, the story, and what the controls say. */
+function show_words() {
+  const { k } = run.settings, singly = run.trajectory.length > 0;
+  element("watch").dataset.line = singly ? run.line : 0;
+  typeset("story", tell(run, guess));
+  typeset("progress", `Iteration ${whole(run.iteration)} of ${whole(ITERATIONS)}, `
+    + `ε = ${number(run.epsilon_now)}`);
+  typeset("curve-says", singly ? "The inner loop: W, and the ten points of its last step."
+    : "Drag the points: the thick curve learns them.");
   typeset("n-value", settings.n === 1 ? "1 step" : `${settings.n} steps`);
-  element("one-side").setAttribute("aria-pressed", yours.one_side);
+  typeset("play", play_label());
+
+  element("inner-step").disabled = run.finished || (run.line === 2 && run.steps === k);
+  element("outer-step").disabled = run.finished;
+  element("again").disabled = run.iteration === 0;
+  element("question").hidden = !run.finished || run.diverged || k === 1 || guess !== null;
+}
+
+function play_label() {
+  if (player.playing) return "❚❚ Pause";
+  if (run.finished) return "▶ Train again";
+  return run.iteration === 0 ? "▶ Train φ" : "▶ Go on";
 }
 
 // ---------------------------------------------------------------------------- controls

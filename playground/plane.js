@@ -49,7 +49,6 @@ function draw_plane_background(run) {
 /* What moves: the star, φ, the present task, and `yours`, the ray of the ten points. */
 function draw_plane(run, yours) {
   const at = plane_scale();
-  element("plane").dataset.method = run.method;
 
   const rays = run.star.rays.map(({ path }) => path.map(at));
   draw_path("rays", rays.map(line_through).join(""));

@@ -12,6 +12,17 @@ function build_points() {
       "aria-label": `point ${i}`, "aria-valuemin": -Y_MAX, "aria-valuemax": Y_MAX });
 }
 
+/* Put the handles where the points are. */
+function place_handles() {
+  yours.points.forEach(({ x, y }, i) => {
+    const handle = element("points").children[i];
+    handle.style.left = `${50 + (100 * x) / WIDTH}%`;
+    handle.style.top = `${50 - (100 * y) / HEIGHT}%`;
+    handle.setAttribute("aria-valuenow", y.toFixed(1));
+    handle.setAttribute("aria-valuetext", `x = ${x.toFixed(1)}, y = ${y.toFixed(1)}`);
+  });
+}
+
 /* Keep the points as they are now for `undo`. */
 function remember_points() {
   const { task, one_side } = yours;

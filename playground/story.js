@@ -28,7 +28,7 @@ function tell(run, guess) {
 
 /* Line 3 of the algorithm, in words. */
 function tell_move(run) {
-  const percent = `${number(100 * run.epsilon_now).replace(/\.?0+$/, "")} %`;
+  const percent = `${Math.round(100 * run.epsilon_now)} %`;
   if (run.method === "fomaml") return `φ moves as the last step went, times ε.`;
   return `φ moves ${percent} of the way to W.`;
 }

@@ -31,15 +31,20 @@ function size(id) {
   return [width, height];
 }
 
+/* A point as text; what is far outside the picture stays outside. */
+function pair(point) {
+  const [x, y] = point.map((v) => Math.min(Math.max(v, -9999), 9999));
+  return `${x.toFixed(1)} ${y.toFixed(1)}`;
+}
+
 /* A path through the points [x, y]. */
 function line_through(points) {
-  const pair = ([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`;
   return points.length ? `M${Array.from(points, pair).join("L")}` : "";
 }
 
 /* A path of dots: lines of no length, whose round ends are as wide as the stroke. */
 function dots_at(points) {
-  return points.map(([x, y]) => `M${x.toFixed(1)} ${y.toFixed(1)}h0`).join("");
+  return points.map((point) => `M${pair(point)}h0`).join("");
 }
 
 /* A path around a point. */
@@ -54,9 +59,9 @@ function cross_at([x, y], size) {
     + `m0 ${-2 * size}l${-2 * size} ${2 * size}`;
 }
 
-/* Set the path of an element of the page. */
+/* Set the path of an element of the page, if it is another one: painting is dear. */
 function draw_path(id, d) {
-  element(id).setAttribute("d", d);
+  if (element(id).getAttribute("d") !== d) element(id).setAttribute("d", d);
 }
 
 /* Put a text at a point of a picture, or none. */
@@ -64,7 +69,7 @@ function draw_text(id, text, [x, y] = [0, 0]) {
   const made = element(id);
   made.setAttribute("x", x.toFixed(1));
   made.setAttribute("y", y.toFixed(1));
-  made.textContent = text;
+  if (made.textContent !== String(text)) made.textContent = text;
 }
 
 /* Write a text into an element, its symbols in italics, if it is another one. */

@@ -10,9 +10,11 @@ const DIVERGED = 1000;  // a squared error; that of predicting 0 is at most 12.5
 
 const META_GRADIENTS = { reptile, fomaml };
 
-/* The slow pace: iteration i takes FIRST / i² + LATER ms, about eighteen seconds in all.
-   While that is longer than LINE_BY_LINE, the lines of the algorithm are shown singly. */
-const FIRST = 5000, LATER = 3.3, LINE_BY_LINE = 450;
+/* The slow pace, about twenty seconds in all: iteration i takes FIRST / i² + LATER ms; in
+   the iterations of CLOSE_UPS, the lines of the algorithm are shown one by one. In the
+   first, W hardly leaves φ; in the later one it does. */
+const FIRST = 3000, LATER = 2.5;
+const CLOSE_UPS = [1, 300], CLOSE_UP = 5000;  // iterations, and ms for each
 
 /* With reduced motion, still pictures of these iterations, this many ms each. */
 const STILLS = [1, 2, 3, 10, 30, 100, 300, 600, 1000, 2000, 3000], STILL = 1500;
@@ -36,7 +38,7 @@ class Run {
     this.trail = [];  // the last places of φ in the plane
     this.diverged = false;
 
-    this.star = null;  // { iteration, rays, error } of the last φ that was judged
+    this.star = null;  // { iteration, phi, rays, error } of the last φ that was judged
     this.errors = [];  // [iteration, error] of all of them
     this.judging = null;
 
@@ -89,8 +91,17 @@ class Run {
       this.iteration += 1;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.diverged = true;
+      this.give_up();
     }
+  }
+
+  /* It diverged: go back to the last φ whose error was a number. */
+  give_up() {
+    this.diverged = true;
+    this.phi = this.star.phi;
+    this.before = this.phi;
+    this.trajectory = [];
+    this.trail = [];
   }
 
   /* Line 1: a new task. */
@@ -154,10 +165,10 @@ class Run {
     }
     const error = rays.reduce((sum, r) => sum + r.error, 0) / rays.length;
     if (error < DIVERGED) {
-      this.star = { iteration, rays, error };
+      this.star = { iteration, phi, rays, error };
       this.errors.push([iteration, error]);
     } else {
-      this.diverged = true;
+      this.give_up();
     }
   }
 
@@ -207,10 +218,13 @@ class Player {
 const PACES = {
   slow(run) {
     const under_way = run.line === 1 || run.line === 2;
-    const singly = under_way || duration(run.iteration + 1) > LINE_BY_LINE;
-    if (singly) run.next_line();
-    else run.outer_step();
-    return singly ? duration(run.iteration) / (run.settings.k + 2) : duration(run.iteration);
+    if (under_way || CLOSE_UPS.includes(run.iteration + 1)) {
+      run.next_line();
+      const share = CLOSE_UP / (run.settings.k + 3);
+      return run.line === 3 ? 2 * share : share;
+    }
+    run.outer_step();
+    return FIRST / run.iteration ** 2 + LATER;
   },
 
   fast(run) {
@@ -224,7 +238,3 @@ const PACES = {
     return STILL;
   },
 };
-
-function duration(iteration) {
-  return FIRST / iteration ** 2 + LATER;
-}
