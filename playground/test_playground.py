@@ -390,7 +390,8 @@ def test_the_question_then_joint_training_beside_reptile(visit):
     assert page.url.endswith("#k=1&pace=fast")
     assert not page.locator("#question").is_visible()
     assert text(page, "#earlier text") == "Reptile, k = 5, ε = 0.4"
-    now, then = (lines_of(page, line)[0][-1] for line in ("#error-line", "#earlier path"))
+    [now], [then] = lines_of(page, "#error-line"), lines_of(page, "#earlier path")
+    now, then = now[-1], then[-1]
     assert now[1] < then[1] - 20 and now[0] == then[0]  # above, and as long
     page.locator("#again").click()
     settle(page)
@@ -761,7 +762,8 @@ def test_points_between_frames_belong_to_the_stroke(visit):
         const { left, top } = paper.getBoundingClientRect();
         const move = (x, more) => new PointerEvent("pointermove",
             { clientX: left + x, clientY: top + 9, pointerId, ...more });
-        paper.dispatchEvent(move(30, { coalescedEvents: [10, 20, 30].map((x) => move(x)) }));
+        const coalescedEvents = [10, 20, 30].map((x) => move(x));
+        paper.dispatchEvent(move(30, { coalescedEvents }));
     }""")
     page.mouse.up()
     width = page.locator(".cell >> nth=0 >> css=svg").bounding_box()["width"]
