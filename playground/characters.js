@@ -27,8 +27,8 @@ function read_stroke(text) {
   return text.trim().split(/\s+/).map((point) => point.split(",").map(Number));
 }
 
-// A drawing is a list of strokes, a stroke one of points [x, y]. `stroke` is the one that
-// is being drawn.
+// A drawing is a list of strokes, a stroke one of points [x, y]. `stroke` is the one
+// that is being drawn.
 const board = { drawings: EXAMPLE, stroke: null, cells: [], images: [] };
 
 /* Replace one drawing, and keep what was there for `undo`. */
@@ -202,7 +202,9 @@ function listen_to_strokes(paper, i) {
 function listen_to_drawings() {
   board.cells.forEach(({ paper }, i) => listen_to_strokes(paper, i));
   element("undo").addEventListener("click", () => undo("drawings"));
-  element("clear-all").addEventListener("click", () => change_drawings([[], [], [], []]));
-  element("example").addEventListener("click", () => change_drawings(EXAMPLE));
+  const replace_all = (id, drawings) =>
+    element(id).addEventListener("click", () => change_drawings(drawings));
+  replace_all("clear-all", [[], [], [], []]);
+  replace_all("example", EXAMPLE);
   element("drawing-k").addEventListener("input", show_probabilities);
 }

@@ -39,8 +39,8 @@ function your_data(family) {
   };
 }
 
-/* Adapt the start's φ to the ten points in n steps: the curve f on GRID, and its squared
-   error on the truth; f is null if it diverged. */
+/* Adapt the start's φ to the ten points in n steps: the curve f on GRID, and its
+   squared error on the truth; f is null if it diverged. */
 function learn_curve(start, { x, y, truth }, n) {
   const weights = last(adapt(NET, start.phi, x, y, ALPHA, n));
   const f = NET.predict(weights, GRID);
@@ -50,14 +50,15 @@ function learn_curve(start, { x, y, truth }, n) {
 
 function build_curve() {
   const svg = element("curve");
-  for (const id of ["grid", "truth", "phi-curve", "task-curve"]) make("path", svg, { id });
-  for (const { key } of STARTS)
-    make("path", svg, { id: `curve-${key}`, class: `line-${key}` });
-  for (const id of ["task-points", "W-curve", "dots"]) make("path", svg, { id });
-  for (const id of ["x-text", "y-text", "phi-label", "W-label"]) make("text", svg, { id });
+  const path = (id) => make("path", svg, { id });
+  const text = (id) => make("text", svg, { id });
+  ["grid", "truth", "phi-curve", "task-curve"].forEach(path);
+  for (const { key } of STARTS) path(`curve-${key}`).classList.add(`line-${key}`);
+  ["task-points", "W-curve", "dots"].forEach(path);
+  ["x-text", "y-text", "phi-label", "W-label"].forEach(text);
   for (const v of [-5, 0, 5]) {
-    make("text", svg, { id: `x${v}`, class: "tick" });
-    make("text", svg, { id: `y${v}`, class: "tick" });
+    text(`x${v}`).classList.add("tick");
+    text(`y${v}`).classList.add("tick");
   }
 }
 
@@ -87,7 +88,8 @@ function draw_curve_background() {
 function draw_curve(run) {
   const at = curve_scale();
   const graph = (x, f) => line_through(Array.from(f, (v, i) => at([x[i], v])));
-  draw_path("truth", graph(GRID, GRID.map((x) => task_value(run.family, yours.task, x))));
+  const truth = GRID.map((x) => task_value(run.family, yours.task, x));
+  draw_path("truth", graph(GRID, truth));
   const phi = NET.predict(run.shown_phi, GRID);
   draw_path("phi-curve", graph(GRID, phi));
   draw_text("phi-label", "φ", at([5.05, phi.at(-1)]));

@@ -24,8 +24,8 @@ function build_error() {
   make("text", svg, { id: "error-axis", class: "tick middle" });
 }
 
-/* A function from [iteration, error] to the point of the picture, in pixels. Errors are on
-   a logarithmic axis, iterations on one of square roots, as the slow pace begins slowly. */
+/* A function from [iteration, error] to the point of the picture, in pixels. Errors are
+   on a logarithmic axis; iterations on one of square roots, so that it grows early. */
 function error_scale(tasks) {
   const [width, height] = size("error");
   const left = 2.2 * rem, right = width - 3 * rem;

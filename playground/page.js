@@ -35,8 +35,9 @@ function read_address() {
 
 /* Write into the address what differs from the first choices. */
 function write_address() {
-  const changed = Object.entries(settings).filter(([name, v]) => v !== CHOICES[name][0]);
-  const hash = changed.map(([name, v]) => `${name}=${v}`).join("&");
+  const differs = (name) => settings[name] !== CHOICES[name][0];
+  const changed = Object.keys(CHOICES).filter(differs);
+  const hash = changed.map((name) => `${name}=${settings[name]}`).join("&");
   history.replaceState(null, "", hash ? `#${hash}` : location.pathname);
 }
 
@@ -59,7 +60,7 @@ function build_settings() {
       set(name, event.target.value);
       begin();
     });
-  element("pace").addEventListener("change", (event) => set("pace", event.target.value));
+  element("pace").addEventListener("change", ({ target }) => set("pace", target.value));
   addEventListener("hashchange", () => {
     read_address();
     begin();
@@ -152,7 +153,8 @@ function show_settings() {
   const { k, tasks } = run.settings, fomaml = run.method === "fomaml";
   element("watch").dataset.method = run.method;
   typeset("k-steps", k === 1 ? "k = 1 gradient step" : `k = ${k} gradient steps`);
-  typeset("move", fomaml ? "Move φ as the last of them went." : "Move φ a little towards W.");
+  typeset("move", fomaml ? "Move φ as the last of them went."
+    : "Move φ a little towards W.");
   typeset("outer-formula", fomaml ? "φ ← φ − ε α gₖ" : "φ ← φ + ε (W − φ)");
   typeset("plane-says", PLANE_SAYS[tasks]);
   for (const word of document.querySelectorAll(".one-task"))
@@ -166,7 +168,8 @@ function show_words() {
   typeset("story", tell(run, guess));
   typeset("progress", `Iteration ${whole(run.iteration)} of ${whole(ITERATIONS)}, `
     + `ε = ${number(run.epsilon_now)}`);
-  typeset("curve-says", singly ? "The inner loop: W, and the ten points of its last step."
+  typeset("curve-says", singly
+    ? "The inner loop: W, and the ten points of its last step."
     : "Drag the points: the thick curve learns them.");
   typeset("n-value", settings.n === 1 ? "1 step" : `${settings.n} steps`);
   typeset("play", play_label());
@@ -174,7 +177,8 @@ function show_words() {
   element("inner-step").disabled = run.finished || (run.line === 2 && run.steps === k);
   element("outer-step").disabled = run.finished;
   element("again").disabled = run.iteration === 0;
-  element("question").hidden = !run.finished || run.diverged || k === 1 || guess !== null;
+  const ask = run.finished && !run.diverged && k > 1 && guess === null;
+  element("question").hidden = !ask;
 }
 
 function play_label() {

@@ -47,7 +47,7 @@ function position_in_curve({ clientX, clientY }) {
   return [x, y];
 }
 
-/* The index of the handle whose middle is nearest, where handles lie over each other. */
+/* The handle whose middle is nearest, as handles may lie over each other: its index. */
 function nearest_handle({ clientX, clientY }) {
   const distances = Array.from(element("points").children, (handle) => {
     const { left, right, top, bottom } = handle.getBoundingClientRect();

@@ -1,18 +1,22 @@
 /* Reptile in the browser, to be read beside reptile.py: the same names in the same
-   order, the algorithm first, snake_case included.
+   order, snake_case included. It repeats three lines:
 
-   But: one task at a time, so there is no axis T; plain gradient steps, no Adam; and no
-   MAML. Parameters are one vector here too: phi and weights are typed arrays, (P,), and
-   a mini-batch x, (B, n_in), is one as well. What NumPy does there, matrix.js does here.
+     1. draw a task
+     2. take k > 1 steps of gradient descent on it, from φ to W
+     3. move φ a little towards W:  φ ← φ + ε (W − φ)
 
-     φ      phi        (P,)  initialisation: what meta-training learns
-     W      weights    (P,)  weights in the inner loop and after it
-     α, ε   alpha, epsilon   inner and outer step size
-     k      x.length         inner steps: x[i] and y[i] are the mini-batch of one step */
+   But: one task at a time, so there is no axis T; plain steps, no Adam; no MAML.
+   Parameters are one vector here too: phi and weights are typed arrays, (P,), and so is
+   a mini-batch's x, (B, n_in). What NumPy does there, matrix.js does here.
+
+     φ      phi             (P,)  the initialisation: what is meta-learnt
+     W      weights         (P,)  weights in the inner loop, and after it
+     α, ε   alpha, epsilon        inner and outer step size
+            x, y            [k]   for each inner step a mini-batch */
 "use strict";
 
-/* The inner loop: one step of gradient descent on each mini-batch x[i], y[i].
-   Yields the trajectory φ_1 = φ, φ_2, ..., φ_{k+1} = W. */
+/* k steps of gradient descent on one task, from φ to W, each on its own mini-batch.
+   Yields the trajectory: φ_1 = φ, φ_2, ..., φ_{k+1} = W. */
 function* inner_loop(net, phi, x, y, alpha) {
   let weights = phi;
   yield weights;
@@ -24,46 +28,52 @@ function* inner_loop(net, phi, x, y, alpha) {
   }
 }
 
-/* Learn a new task: `steps` inner steps on *all* of its data, x and y. */
-function adapt(net, phi, x, y, alpha, steps) {
-  return inner_loop(net, phi, Array(steps).fill(x), Array(steps).fill(y), alpha);
-}
-
-/* The meta-gradients of section 5.1, (P,). */
-
-/* g_1: the gradient at φ of one mini-batch, as in joint training. */
-function joint(net, phi, x, y, alpha) {
-  return net.gradient(phi, x[0], y[0]);
-}
-
-/* g_k: the last gradient, at the adapted weights φ_k. */
-function fomaml(net, phi, x, y, alpha) {
-  const phi_k = last(inner_loop(net, phi, x.slice(0, -1), y.slice(0, -1), alpha));
-  return net.gradient(phi_k, x.at(-1), y.at(-1));
-}
-
-/* (φ − W) / α, which is g_1 + ... + g_k. */
+/* Reptile's meta-gradient, (φ − W) / α = g_1 + ... + g_k. */
 function reptile(net, phi, x, y, alpha) {
   const W = last(inner_loop(net, phi, x, y, alpha));
   return phi.map((p, i) => (p - W[i]) / alpha);
 }
 
-/* Meta-train: a generator of φ after each outer step, with ε falling linearly to zero.
-   sample() draws a task and returns its mini-batches [x, y].
+/* Meta-train φ: a generator of φ after each outer step.
+   sample() draws a task: its mini-batches [x, y]. ε falls linearly to zero.
    Throws a RangeError if φ diverges. */
 function* train(net, phi, sample, meta_gradient, { alpha, epsilon, iterations }) {
   for (let i = 0; i < iterations; i++) {
-    const eps = epsilon * (1 - i / iterations);
-    const [x, y] = sample();
+    const [x, y] = sample();  // 1. draw a task
 
-    const g = meta_gradient(net, phi, x, y, alpha);
-    const W = phi.map((p, j) => p - alpha * g[j]);  // for Reptile, the task's W
-    phi = phi.map((p, j) => p + eps * (W[j] - p));  // φ ← φ + ε (W − φ)
+    const g = meta_gradient(net, phi, x, y, alpha);  // 2. k steps on it, from φ to W
+    const W = phi.map((p, j) => p - alpha * g[j]);  // (for Reptile, the task's own W)
+
+    const epsilon_i = schedule(epsilon, i, iterations);
+    phi = phi.map((p, j) => p + epsilon_i * (W[j] - p));  // 3. φ ← φ + ε (W − φ)
 
     if (!phi.every(Number.isFinite))
-      throw new RangeError(`iteration ${i + 1}: lower epsilon = ${eps}`);
+      throw new RangeError(`iteration ${i + 1}: diverged: lower epsilon`);
     yield phi;
   }
+}
+
+/* ε for iteration i = 0, 1, ...: it falls linearly to zero. */
+function schedule(epsilon, i, iterations) {
+  return epsilon * (1 - i / iterations);
+}
+
+/* Learn a new task: `steps` inner steps on *all* of its data, x and y. */
+function adapt(net, phi, x, y, alpha, steps) {
+  return inner_loop(net, phi, Array(steps).fill(x), Array(steps).fill(y), alpha);
+}
+
+/* Reptile's relatives: other meta-gradients of section 5.1. */
+
+/* Joint training: g_1, the gradient at φ of one mini-batch. */
+function joint(net, phi, x, y, alpha) {
+  return net.gradient(phi, x[0], y[0]);
+}
+
+/* First-order MAML: g_k, the last gradient, at the adapted weights φ_k. */
+function fomaml(net, phi, x, y, alpha) {
+  const phi_k = last(inner_loop(net, phi, x.slice(0, -1), y.slice(0, -1), alpha));
+  return net.gradient(phi_k, x.at(-1), y.at(-1));
 }
 
 /* A multi-layer perceptron, z = [h 1] W, h = tanh(z), whose parameters are one vector.
@@ -99,12 +109,33 @@ class MLP {
     });
   }
 
-  /* [h_0, h_1, ...], (B, n + 1) each, all 1: `forward` fills in the others. */
-  activations(B) {
-    return this.shapes.map(([n1]) => matrix(new Float64Array(B * n1).fill(1), B, n1));
+  /* The outputs, (B, n_out); for cross-entropy, the classes' probabilities. */
+  predict(weights, x) {
+    const h = this.activations(x.length / this.layer_sizes[0]);
+    const out = this.forward(this.unpack(weights), h, x);
+    return this.prediction(out).data;
   }
 
-  /* The outputs, (B, n_out); h, the layers' inputs, is filled on the way. */
+  /* The gradient of the loss by the weights, (P,). */
+  gradient(weights, x, y) {
+    const layers = this.unpack(weights);
+    const grad = new Float64Array(this.num_params);
+    const h = this.activations(x.length / this.layer_sizes[0]);
+
+    const out = this.forward(layers, h, x);
+    this.backward(layers, h, out, y, this.unpack(grad));
+    return grad;
+  }
+
+  /* Memory for each layer's input [h 1], (B, n + 1), filled with 1. */
+  activations(B) {
+    return this.shapes.map(([rows]) => {
+      const ones = new Float64Array(B * rows).fill(1);
+      return matrix(ones, B, rows);
+    });
+  }
+
+  /* The outputs, (B, n_out). On the way each layer's input is left in h. */
   forward(layers, h, x) {
     const n_in = this.layer_sizes[0];
     x.forEach((value, i) => { h[0].data[i + Math.floor(i / n_in)] = value; });
@@ -135,24 +166,6 @@ class MLP {
         dz = matrix(dh.data, rows, cols - 1, cols);  // nothing flows into the 1
       }
     }
-  }
-
-  /* The outputs, (B, n_out); for cross-entropy, the classes' probabilities. */
-  predict(weights, x) {
-    const h = this.activations(x.length / this.layer_sizes[0]);
-    const out = this.forward(this.unpack(weights), h, x);
-    return this.prediction(out).data;
-  }
-
-  /* The gradient of the loss by the weights, (P,). */
-  gradient(weights, x, y) {
-    const layers = this.unpack(weights);
-    const grad = new Float64Array(this.num_params);
-    const h = this.activations(x.length / this.layer_sizes[0]);
-
-    const out = this.forward(layers, h, x);
-    this.backward(layers, h, out, y, this.unpack(grad));
-    return grad;
   }
 }
 

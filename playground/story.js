@@ -3,7 +3,8 @@
 
 const PLANE_SAYS = {
   sines: "Each place is a sine: distance from the middle is amplitude, angle is phase. "
-    + "×: new tasks. Rays: 8 gradient steps from φ. (A plane of functions, not of weights.)",
+    + "×: new tasks. Rays: 8 gradient steps from φ. (A plane of functions, not of "
+    + "weights.)",
   lines: "Each place is a line: to the right its slope, upwards its value at 0. ×: new "
     + "tasks. Rays: 8 gradient steps from φ. (A plane of functions, not of weights.)",
 };
@@ -15,8 +16,8 @@ function tell(run, guess) {
   if (run.diverged) return tell_divergence(run);
   if (run.finished) return tell_end(run, guess);
   if (run.line === 0)
-    return "φ is random, and 8 gradient steps from it lead nowhere: the rays towards the "
-      + "new tasks are stubs. Can φ be moved to a place from which they arrive?";
+    return "φ is random, and 8 gradient steps from it lead nowhere: the rays towards "
+      + "the new tasks are stubs. Can φ be moved to a place from which they arrive?";
   if (run.line === 1) return `1. Draw a task: the ${run.family.one} at the ring.`;
   if (run.line === 2)
     return `2. Gradient step ${run.steps} of ${k}, on ten points of the task: `
@@ -49,14 +50,15 @@ function tell_end(run, guess) {
   const numbers = `error ${end}, at the start ${start}`;
   if (run.method === "joint")
     return (guess ? `You said it would ${guess}. ` : "")
-      + `The star did not open (${numbers}). One step a task is joint training: φ descends the `
-      + `mean loss of all tasks. The mean of all ${run.settings.tasks} is zero, and so `
-      + "φ learns to predict zero. It has not learnt to learn.";
+      + `The star did not open (${numbers}). One step a task is joint training: φ `
+      + "descends the mean loss of all tasks. The mean of all "
+      + `${run.settings.tasks} is zero, and so φ learns to predict zero. It has not `
+      + "learnt to learn.";
   return `From φ, the same 8 steps now lead to the crosses (${numbers}). φ itself is `
     + "no answer to any task: it is a place from which all answers are near.";
 }
 
 function tell_divergence(run) {
-  return `Training diverged at iteration ${whole(run.iteration + 1)}: the steps are too `
-    + `long. Choose a smaller ε than ${run.settings.epsilon}, and start again.`;
+  return `Training diverged at iteration ${whole(run.iteration + 1)}: the steps are `
+    + `too long. Choose a smaller ε than ${run.settings.epsilon}, and start again.`;
 }

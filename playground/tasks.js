@@ -37,7 +37,7 @@ function shuffle(items, random) {
   return order;
 }
 
-/* A random task [p, q]: its distance from the middle is uniform, and so is its angle. */
+/* A random task [p, q]: uniform in its distance from the middle, and in its angle. */
 function draw_task(family, random) {
   const radius = 0.1 + (family.largest - 0.1) * random();
   const angle = 2 * Math.PI * random();
@@ -98,8 +98,8 @@ function draw_new_tasks(family, n = 24) {
   });
 }
 
-/* A ray: the places in the plane after 0, 1, ..., `steps` steps from φ on the ten points
-   of a new task, and the squared error after the last one. */
+/* A ray: the places in the plane after 0, 1, ..., `steps` steps from φ on the ten
+   points of a new task, and the squared error after the last one. */
 function ray(net, phi, family, { x, y, truth }, alpha, steps) {
   const path = [];
   let outputs;

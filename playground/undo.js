@@ -21,8 +21,9 @@ function undo(what) {
 }
 
 document.addEventListener("keydown", (event) => {
-  const meant = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "z";
-  if (!meant || event.target.matches("input[type=number]")) return;
+  const control = event.ctrlKey || event.metaKey;
+  const typing = event.target.matches("input[type=number]");
+  if (!control || event.shiftKey || event.key !== "z" || typing) return;
   event.preventDefault();
   undo();
 });

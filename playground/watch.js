@@ -1,4 +1,4 @@
-/* A run of Reptile that one can watch: its state, and its pace. Nothing is drawn here. */
+/* A run of Reptile that one can watch: its state, and its pace. Nothing is drawn. */
 "use strict";
 
 const NET = new MLP([1, 32, 32, 1]);
@@ -9,10 +9,11 @@ const TRAIL = 40;  // places of φ that are remembered
 const DIVERGED = 1000;  // a squared error; that of predicting 0 is at most 12.5
 
 const META_GRADIENTS = { reptile, fomaml };
+const NAMES = { reptile: "Reptile", fomaml: "FOMAML", joint: "joint training" };
 
-/* The slow pace, about twenty seconds in all: iteration i takes FIRST / i² + LATER ms; in
-   the iterations of CLOSE_UPS, the lines of the algorithm are shown one by one. In the
-   first, W hardly leaves φ; in the later one it does. */
+/* The slow pace, about twenty seconds in all: iteration i takes FIRST / i² + LATER ms;
+   in the iterations of CLOSE_UPS, the lines of the algorithm are shown one by one. In
+   the first, W hardly leaves φ; in the later one it does. */
 const FIRST = 3000, LATER = 2.5;
 const CLOSE_UPS = [1, 300], CLOSE_UP = 5000;  // iterations, and ms for each
 
@@ -64,7 +65,7 @@ class Run {
   }
 
   get name() {
-    return { reptile: "Reptile", fomaml: "FOMAML", joint: "joint training" }[this.method];
+    return NAMES[this.method];
   }
 
   get finished() {
@@ -153,7 +154,8 @@ class Run {
 
   /* Does the star show an earlier φ than the present one? */
   get star_is_old() {
-    return this.star === null || (this.line === 3 && this.star.iteration < this.iteration);
+    if (this.star === null) return true;
+    return this.line === 3 && this.star.iteration < this.iteration;
   }
 
   /* Judge the present φ on the new tasks: a generator that stops after each ray. */
