@@ -1,25 +1,27 @@
 """Build index.html: train the sines' initialisations, put all parts in one file.
 
-    python playground/build.py          about two minutes
-    python playground/build.py --keep   train nothing: only the text has changed
+    python playground/build.py            under a minute, one thread
+    python playground/build.py --keep     train nothing: only the text has changed
+    python playground/build.py --picture  draw the README's figures/playground.png
 
-Every method is trained for the page's own network and its number of iterations, with
-each of the same outer step sizes and from each of the same seeds; what is kept is the φ
-with the smallest error on validation sines. That is the one rule, for all of them.
+Each method is trained for the page's network and number of iterations, with the same
+outer step sizes and from the same seeds; what is kept is the φ with the smallest error
+after 8 steps on 1,000 validation sines. That one rule chose, of its 15 runs each:
 
+    Reptile         ε = 0.8, seed 0   error 0.123
+    MAML            ε = 0.8, seed 1         0.255
+    joint training  ε = 0.1, seed 0         3.998
+
+Each φ is stored as float16, two bytes a parameter, which leaves these digits alone.
 The φ of the drawings is in omniglot_3way.npz, as training it takes Omniglot's images:
 python -m omniglot.demo --ways 3 --hidden 96 64 --run playground/omniglot_3way.npz
-
-Each φ is stored as float16, two bytes a parameter.
-
-The README's picture, figures/playground.png:
-    python playground/build.py --picture
 """
 
 import argparse
 import base64
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from sine_demo import evaluate, sample_sines
 
 SOURCE = Path(__file__).parent
 PAGE = SOURCE / "index.html"
+PICTURE = SOURCE.parent / "figures" / "playground.png"
 OMNIGLOT = SOURCE / "omniglot_3way.npz"
 
 # As in watch.js.
@@ -144,14 +147,33 @@ def assemble(sines):
     return re.sub(r"\{\{(.+?)\}\}", part, template)
 
 
+def draw_picture():
+    """The first section with the star open, as Chromium shows it, for the README."""
+    from playwright.sync_api import sync_playwright  # which only this needs
+
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(PAGE.as_uri() + "#pace=fast")
+        page.locator("#play").click()
+        page.wait_for_function("run.finished && !run.star_is_old", timeout=120_000)
+        page.wait_for_timeout(200)  # for the last frame
+        page.screenshot(path=PICTURE)
+        browser.close()
+
+
 def main():
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Build playground/index.html.")
     parser.add_argument("--keep", action="store_true",
                         help="train nothing: take the sines' φs from the present page")
-    keep = parser.parse_args().keep
+    parser.add_argument("--picture", action="store_true",
+                        help="only draw figures/playground.png from the present page")
+    args = parser.parse_args()
+    if args.picture:
+        return draw_picture()
 
-    sines = read_phis(PAGE.read_text(encoding="utf-8")) if keep else train_sines()
+    sines = read_phis(PAGE.read_text(encoding="utf-8")) if args.keep else train_sines()
     page = assemble(sines)
     PAGE.write_text(page, encoding="utf-8")
     print(f"{PAGE.name}: {len(page.encode()):,} bytes")

@@ -11,17 +11,25 @@ const LEARNERS = [
     from: "the random initialisation" },
 ];
 
-// The cells' strokes: ma, nu and su of Katakana, and another ma.
-const EXAMPLE = `
+// Strokes: ma, nu and su of Katakana as the classes, and of each another as the input.
+const CLASSES = read_drawings(`
   18,30 29,29 39,29 50,28 62,27 74,27 86,26 82,32 78,38 74,44 68,50 62,56 56,62 /
   38,54 43,59 48,63 52,68 56,73 59,77 62,82 ;
   26,26 35,26 43,25 52,25 61,24 70,24 79,23 76,32 73,41 69,50 64,58 57,66 50,73
   42,79 34,85 25,91 / 36,46 42,51 48,55 54,60 61,66 67,72 74,78 ;
   25,28 34,28 43,27 52,27 60,26 69,26 77,25 73,33 70,42 65,50 59,58 52,65 45,72
-  37,78 29,84 21,89 / 58,60 62,64 66,69 70,73 74,78 79,83 83,88 ;
+  37,78 29,84 21,89 / 58,60 62,64 66,69 70,73 74,78 79,83 83,88`);
+const INPUTS = read_drawings(`
   26,26 35,26 43,27 52,27 61,28 69,29 78,30 76,34 73,39 70,44 65,51 58,58 52,66 /
-  44,56 46,59 48,63 50,66 53,69 57,73 60,76 62,79 64,84`
-  .split(";").map((cell) => cell.split("/").map(read_stroke));
+  44,56 46,59 48,63 50,66 53,69 57,73 60,76 62,79 64,84 ;
+  31,32 41,31 52,31 63,30 73,28 72,36 69,44 64,53 59,61 52,69 44,76 35,82 /
+  40,49 46,53 53,60 60,66 66,74 ;
+  28,35 39,33 50,32 61,30 71,29 68,38 65,46 59,55 52,63 43,72 34,79 24,85 /
+  54,61 60,66 67,73 72,79 76,86`);
+
+function read_drawings(text) {
+  return text.split(";").map((drawing) => drawing.split("/").map(read_stroke));
+}
 
 function read_stroke(text) {
   return text.trim().split(/\s+/).map((point) => point.split(",").map(Number));
@@ -29,7 +37,9 @@ function read_stroke(text) {
 
 // A drawing is a list of strokes, a stroke one of points [x, y]. `stroke` is the one
 // that is being drawn.
-const board = { drawings: EXAMPLE, stroke: null, cells: [], images: [] };
+const board = {
+  drawings: [...CLASSES, INPUTS[0]], example: 0, stroke: null, cells: [], images: [],
+};
 
 /* Replace one drawing, and keep what was there for `undo`. */
 function change_drawing(i, strokes) {
@@ -202,9 +212,12 @@ function listen_to_strokes(paper, i) {
 function listen_to_drawings() {
   board.cells.forEach(({ paper }, i) => listen_to_strokes(paper, i));
   element("undo").addEventListener("click", () => undo("drawings"));
-  const replace_all = (id, drawings) =>
-    element(id).addEventListener("click", () => change_drawings(drawings));
-  replace_all("clear-all", [[], [], [], []]);
-  replace_all("example", EXAMPLE);
+  element("clear-all").addEventListener("click", () => {
+    change_drawings(TITLES.map(() => []));
+  });
+  element("example").addEventListener("click", () => {
+    board.example = (board.example + 1) % INPUTS.length;
+    change_drawings([...CLASSES, INPUTS[board.example]]);
+  });
   element("drawing-k").addEventListener("input", show_probabilities);
 }

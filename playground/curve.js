@@ -75,12 +75,12 @@ function draw_curve_background() {
     lines.push(line_through([at([v, -HEIGHT / 2]), at([v, HEIGHT / 2])]));
     lines.push(line_through([at([-WIDTH / 2, v]), at([WIDTH / 2, v])]));
     const text = String(v).replace("-", "−");
-    draw_text(`x${v}`, text, [at([v, 0])[0] + 4, bottom - 5]);
-    draw_text(`y${v}`, v === -5 ? "" : text, [left + 4, at([0, v])[1] - 4]);
+    draw_text(`x${v}`, text, [at([v, 0])[0] + 0.25 * rem, bottom - 0.3 * rem]);
+    draw_text(`y${v}`, v === -5 ? "" : text, [left + 0.25 * rem, at([0, v])[1] - 0.25 * rem]);
   }
   draw_path("grid", lines.join(""));
-  draw_text("x-text", "x", [at([2.5, 0])[0], bottom - 5]);
-  draw_text("y-text", "f(x)", [left + 4, at([0, 2.5])[1]]);
+  draw_text("x-text", "x", [at([2.5, 0])[0], bottom - 0.3 * rem]);
+  draw_text("y-text", "f(x)", [left + 0.25 * rem, at([0, 2.5])[1]]);
 }
 
 /* The curves from all starts that are ticked; or, while the lines of the algorithm are

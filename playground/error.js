@@ -56,8 +56,11 @@ function draw_error_background({ tasks }) {
 
   const ticks = element("error-ticks");
   ticks.replaceChildren();
-  for (const e of errors)
-    make("text", ticks, { x: left - 6, y: at([0, e])[1] + 4, class: "tick end" }, e);
+  for (const e of errors) {
+    const [, y] = at([0, e]);
+    const place = { x: left - 0.4 * rem, y: y + 0.25 * rem };
+    make("text", ticks, { ...place, class: "tick end" }, e);
+  }
   for (const i of iterations) {
     const [x, y] = at([i, lowest]);
     make("text", ticks, { x, y: y + 1.1 * rem, class: "tick middle" }, whole(i));
@@ -71,7 +74,7 @@ function draw_error(run) {
   draw_path("error-dot", dots_at(points.slice(-1)));
 
   const [x, y] = points.at(-1);
-  draw_text("error-text", number(run.errors.at(-1)[1]), [x + 8, y + 5]);
+  draw_text("error-text", number(run.errors.at(-1)[1]), [x + 0.5 * rem, y + 0.3 * rem]);
 }
 
 /* Earlier runs in grey, each with its label on the right, below its end. */

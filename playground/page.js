@@ -12,7 +12,7 @@ const CHOICES = {
   pace: ["slow", "fast"],
   n: [8, ...Array.from({ length: 33 }, (_, i) => i)],
 };
-const FRAME = 13;  // ms of computing a frame, of the 16.7 that 60 frames a second leave
+const FRAME = 13.5;  // ms of computing a frame, of the 16.7 that 60 frames a second leave
 
 const settings = {};
 const player = new Player();
@@ -99,7 +99,7 @@ function frame(now) {
   const budget = Math.max(FRAME - drawing_time, 5);
   last_frame = now;
 
-  if (player.playing) player.advance(run, pace(), elapsed, 0.65 * budget);
+  if (player.playing) player.advance(run, pace(), elapsed, 0.7 * budget);
   run.judge_for(start + budget - performance.now());
 
   const computed = performance.now();
@@ -256,9 +256,9 @@ function build_starts() {
     start.shown.checked = start.key === "live";
     start.shown.addEventListener("change", request_frame);
 
-    const box = { viewBox: "0 0 40 8", class: "swatch", "aria-hidden": "true" };
-    const line = { class: `line-${start.key}`, d: "M0 4h40" };
-    make("path", make("svg", label, box), line);
+    const box = make("svg", label, { class: "swatch", "aria-hidden": "true" });
+    const line = { class: `line-${start.key}`, x1: 0, x2: "100%", y1: "50%", y2: "50%" };
+    make("line", box, line);
     make("span", label, {}, start.name);
     start.cell = make("td", element("start-errors"), { class: `share-${start.key}` });
   }

@@ -57,13 +57,13 @@ function draw_plane(run, yours) {
   const your_ray = yours.path.map(at), your_place = at(yours.task);
   draw_path("your-ray", line_through(your_ray));
   draw_path("your-end", dots_at(your_ray.slice(-1)));
-  draw_path("your-cross", cross_at(your_place, 7));
-  write_above("your-text", "your points", your_place, 13);
+  draw_path("your-cross", cross_at(your_place, 0.45 * rem));
+  write_above("your-text", "your points", your_place, 0.8 * rem);
 
   const phi = at(run.trail.at(-1));
   draw_path("trail", line_through(run.trail.map(at)));
   draw_path("phi", dots_at([phi]));
-  draw_text("phi-text", "φ", [phi[0] - 9, phi[1] + 20]);
+  draw_text("phi-text", "φ", [phi[0] - 0.6 * rem, phi[1] + 1.3 * rem]);
 
   draw_present_task(run, at, phi);
 }
@@ -77,10 +77,10 @@ function draw_present_task(run, at, phi) {
 
   const under_way = path.length > 0;
   const task = under_way ? at(run.task) : [0, 0];
-  draw_path("task-ring", under_way ? circle_at(task, 9) : "");
-  write_above("task-text", under_way ? "task" : "", task, 15);
+  draw_path("task-ring", under_way ? circle_at(task, 0.55 * rem) : "");
+  write_above("task-text", under_way ? "task" : "", task, 0.9 * rem);
   const [x, y] = shown.at(-1) ?? [0, 0];
-  draw_text("W-text", shown.length > 1 ? "W" : "", [x - 20, y - 10]);
+  draw_text("W-text", shown.length > 1 ? "W" : "", [x - 1.2 * rem, y - 0.6 * rem]);
 
   const outer_step = under_way && run.line === 3;
   draw_path("pull", outer_step ? line_through([path[0], path.at(-1)]) : "");

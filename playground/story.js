@@ -3,10 +3,9 @@
 
 const PLANE_SAYS = {
   sines: "Each place is a sine: distance from the middle is amplitude, angle is phase. "
-    + "×: new tasks. Rays: 8 gradient steps from φ. (A plane of functions, not of "
-    + "weights.)",
+    + "×: new tasks. Rays: 8 gradient steps from φ. Functions, not weights.",
   lines: "Each place is a line: to the right its slope, upwards its value at 0. ×: new "
-    + "tasks. Rays: 8 gradient steps from φ. (A plane of functions, not of weights.)",
+    + "tasks. Rays: 8 gradient steps from φ. Functions, not weights.",
 };
 
 /* The present state of a run, in a sentence or two. `guess`: what the reader said that
@@ -52,8 +51,9 @@ function tell_end(run, guess) {
     return (guess ? `You said it would ${guess}. ` : "")
       + `The star did not open (${numbers}). One step a task is joint training: φ `
       + "descends the mean loss of all tasks. The mean of all "
-      + `${run.settings.tasks} is zero, and so φ learns to predict zero. It has not `
-      + "learnt to learn.";
+      + `${run.settings.tasks} is zero, and so φ learns to predict zero. With k > 1, `
+      + "later steps are taken further along each task’s own path, and they open the "
+      + "star: see lesson 1 of the tutorial.";
   return `From φ, the same 8 steps now lead to the crosses (${numbers}). φ itself is `
     + "no answer to any task: it is a place from which all answers are near.";
 }

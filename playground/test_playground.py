@@ -113,7 +113,7 @@ def train_here(page, iterations):
     """Carry out so many outer steps at once, and show the star of the φ they end at."""
     page.evaluate("""(n) => {
         for (let i = 0; i < n; i++) run.outer_step();
-        run.judge_for(Infinity);
+        while (run.judging || run.star_is_old) run.judge_for(Infinity);
         request_frame();
     }""", iterations)
     settle(page)
@@ -137,10 +137,10 @@ def size_of(page, selector):
     return np.array(box[2:], float)
 
 
-def crosses_of(page):
-    """The middles of the crosses, (24, 2), in pixels of the picture."""
-    d = page.locator("#crosses").get_attribute("d")
-    found = re.findall(r"M([\d.]+) ([\d.]+)l([\d.]+) ([\d.]+)m", d)
+def crosses_of(page, selector="#crosses"):
+    """The middles of the crosses, (n, 2), in pixels of the picture."""
+    d = page.locator(selector).get_attribute("d")
+    found = re.findall(r"M([-\d.]+) ([-\d.]+)l([\d.]+) ([\d.]+)m", d)
     x, y, width, height = np.array(found, float).T
     return np.stack([x + width / 2, y + height / 2], axis=1)
 
@@ -323,6 +323,10 @@ def test_curves_and_errors_equal_numpy(visit):
         task, points = page.evaluate("yours.task"), points_now(page)
         shown = on_curve(page, dots(page, "#dots"))
         np.testing.assert_allclose(shown, points, atol=0.05)
+
+        place = np.linalg.lstsq(BASES["sines"](points[:, :1]), points[:, 1], rcond=None)
+        cross = on_plane(page, crosses_of(page, "#your-cross"))
+        np.testing.assert_allclose(cross, [place[0]], atol=0.02)
 
         [truth] = lines_of(page, "#truth")
         x, f = np.hsplit(on_curve(page, truth), 2)
@@ -713,9 +717,14 @@ def test_strokes_are_undone_and_cleared(visit):
     page.locator("#clear-all").click()
     assert page.locator("#clear-all").is_disabled()
     assert status.inner_text() == "Draw something in class 1, class 2, class 3, input."
-    page.locator("#example").click()
+    answers = []
+    for _ in range(3):
+        page.locator("#example").click()
+        answers.append(bars(page)[0].argmax())
     np.testing.assert_array_equal(bars(page), start)
-    page.locator("#undo").click()
+    assert answers == [1, 2, 0]
+    for _ in range(3):
+        page.locator("#undo").click()
     assert not bars(page).any()
     page.locator("#undo").click()
     page.locator("#undo").click()
