@@ -28,7 +28,7 @@ function build_error() {
    on a logarithmic axis; iterations on one of square roots, so that it grows early. */
 function error_scale(tasks) {
   const [width, height] = size("error");
-  const left = 2.2 * rem, right = width - 3 * rem;
+  const left = 2.5 * rem, right = width - 3 * rem;
   const top = 0.6 * rem, bottom = height - 2.4 * rem;
   const [lowest, highest] = RANGES[tasks].map(Math.log);
 

@@ -163,7 +163,7 @@ function show_settings() {
 
 /* The lines of the algorithm, the story, and what the controls say. */
 function show_words() {
-  const { k } = run.settings, singly = run.trajectory.length > 0;
+  const { k, tasks } = run.settings, singly = run.trajectory.length > 0;
   element("watch").dataset.line = singly ? run.line : 0;
   typeset("story", tell(run, guess));
   typeset("progress", `Iteration ${whole(run.iteration)} of ${whole(ITERATIONS)}, `
@@ -177,8 +177,8 @@ function show_words() {
   element("inner-step").disabled = run.finished || (run.line === 2 && run.steps === k);
   element("outer-step").disabled = run.finished;
   element("again").disabled = run.iteration === 0;
-  const ask = run.finished && !run.diverged && k > 1 && guess === null;
-  element("question").hidden = !ask;
+  const solved = run.finished && !run.diverged && k > 1 && tasks === "sines";
+  element("question").hidden = !solved || guess !== null;
 }
 
 function play_label() {

@@ -43,7 +43,8 @@ function draw_plane_background(run) {
 
   const crosses = run.new_tasks.map(({ task }) => cross_at(at(task), radius(0.1)));
   draw_path("crosses", crosses.join(""));
-  draw_text("ring-text", `amplitude 5`, at([2.6, 4.4]));
+  const { rim } = run.family;
+  draw_text("ring-text", rim, at([2.6, 4.4]));
 }
 
 /* What moves: the star, φ, the present task, and `yours`, the ray of the ten points. */
@@ -78,9 +79,10 @@ function draw_present_task(run, at, phi) {
   const under_way = path.length > 0;
   const task = under_way ? at(run.task) : [0, 0];
   draw_path("task-ring", under_way ? circle_at(task, 0.55 * rem) : "");
-  write_above("task-text", under_way ? "task" : "", task, 0.9 * rem);
   const [x, y] = shown.at(-1) ?? [0, 0];
   draw_text("W-text", shown.length > 1 ? "W" : "", [x - 1.2 * rem, y - 0.6 * rem]);
+  const there = Math.hypot(x - task[0], y - task[1]) < 3 * rem;  // W's name is enough
+  write_above("task-text", under_way && !there ? "task" : "", task, 0.9 * rem);
 
   const outer_step = under_way && run.line === 3;
   draw_path("pull", outer_step ? line_through([path[0], path.at(-1)]) : "");

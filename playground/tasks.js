@@ -8,8 +8,10 @@ const X = spread(50);  // where a task is given, and judged: [−5, 5]
    a sin(x + b) is p sin x + q cos x with p = a cos b and q = a sin b, so that its place
    in the plane (p, q) is at distance a from the middle, at angle b. */
 const FAMILIES = {
-  sines: { functions: [Math.sin, Math.cos], largest: 5, one: "sine" },
-  lines: { functions: [(x) => x / 5, () => 1], largest: 4, one: "line" },
+  sines: {
+    functions: [Math.sin, Math.cos], largest: 5, one: "sine", rim: "amplitude 5",
+  },
+  lines: { functions: [(x) => x / 5, () => 1], largest: 4, one: "line", rim: "" },
 };
 
 /* n numbers from −5 to 5. */
