@@ -70,13 +70,14 @@ function curve_scale() {
 
 function draw_curve_background() {
   fit("curve");
-  const at = curve_scale(), lines = [], [left, bottom] = at([-WIDTH / 2, -HEIGHT / 2]);
+  const at = curve_scale(), [left, bottom] = at([-WIDTH / 2, -HEIGHT / 2]);
+  const lines = [];
   for (const v of [-5, 0, 5]) {
     lines.push(line_through([at([v, -HEIGHT / 2]), at([v, HEIGHT / 2])]));
     lines.push(line_through([at([-WIDTH / 2, v]), at([WIDTH / 2, v])]));
-    const text = String(v).replace("-", "−");
-    draw_text(`x${v}`, text, [at([v, 0])[0] + 0.25 * rem, bottom - 0.3 * rem]);
-    draw_text(`y${v}`, v === -5 ? "" : text, [left + 0.25 * rem, at([0, v])[1] - 0.25 * rem]);
+    const text = String(v).replace("-", "−"), [x, y] = at([v, v]);
+    draw_text(`x${v}`, text, [x + 0.25 * rem, bottom - 0.3 * rem]);
+    draw_text(`y${v}`, v === -5 ? "" : text, [left + 0.25 * rem, y - 0.25 * rem]);
   }
   draw_path("grid", lines.join(""));
   draw_text("x-text", "x", [at([2.5, 0])[0], bottom - 0.3 * rem]);
@@ -110,7 +111,7 @@ function draw_inner_loop(run, at, graph) {
   draw_path("task-curve", under_way ? graph(GRID, task) : "");
   draw_path("task-points", dots_at(batch));
   draw_path("W-curve", graph(GRID, W));
-  draw_text("W-label", under_way ? "W" : "", at([-5.35, W[0] ?? 0]));
+  draw_text("W-label", under_way ? "W" : "", at([-4.8, (W[0] ?? 0) + 0.8]));
 }
 
 /* The table: for each start its error, and a bar, full if that of predicting 0. */

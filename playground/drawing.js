@@ -1,4 +1,4 @@
-/* From strokes to what the network sees, as omniglot.py prepares drawings. */
+/* From strokes to what the network sees, as omniglot/data.py prepares drawings. */
 "use strict";
 
 const PAPER = 105, PEN = 5;  // pixels: Omniglot's drawings, and the width of a stroke

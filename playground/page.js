@@ -12,7 +12,7 @@ const CHOICES = {
   pace: ["slow", "fast"],
   n: [8, ...Array.from({ length: 33 }, (_, i) => i)],
 };
-const FRAME = 13.5;  // ms of computing a frame, of the 16.7 that 60 frames a second leave
+const FRAME = 13.5;  // ms of computing a frame, of 16.7 at 60 frames a second
 
 const settings = {};
 const player = new Player();
@@ -257,8 +257,8 @@ function build_starts() {
     start.shown.addEventListener("change", request_frame);
 
     const box = make("svg", label, { class: "swatch", "aria-hidden": "true" });
-    const line = { class: `line-${start.key}`, x1: 0, x2: "100%", y1: "50%", y2: "50%" };
-    make("line", box, line);
+    const across = { x1: 0, x2: "100%", y1: "50%", y2: "50%" };
+    make("line", box, { class: `line-${start.key}`, ...across });
     make("span", label, {}, start.name);
     start.cell = make("td", element("start-errors"), { class: `share-${start.key}` });
   }

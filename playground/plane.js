@@ -43,8 +43,7 @@ function draw_plane_background(run) {
 
   const crosses = run.new_tasks.map(({ task }) => cross_at(at(task), radius(0.1)));
   draw_path("crosses", crosses.join(""));
-  const { rim } = run.family;
-  draw_text("ring-text", rim, at([2.6, 4.4]));
+  draw_text("ring-text", run.family.rim, at([2.6, 4.4]));
 }
 
 /* What moves: the star, φ, the present task, and `yours`, the ray of the ten points. */

@@ -14,8 +14,7 @@ function tell(run, guess) {
   const { k } = run.settings;
   if (run.diverged) return tell_divergence(run);
   if (run.finished) return tell_end(run, guess);
-  if (run.line === 0)
-    return tell_start(run);
+  if (run.line === 0) return tell_start(run);
   if (run.line === 1) return `1. Draw a task: the ${run.family.one} at the ring.`;
   if (run.line === 2)
     return `2. Gradient step ${run.steps} of ${k}, on ten points of the task: `

@@ -7,7 +7,7 @@ function element(id) {
 
 /* A new element, or SVG shape, in `parent`. */
 function make(tag, parent, attributes = {}, text = "") {
-  const svg = ["svg", "g", "path", "polyline", "line", "circle", "text"].includes(tag);
+  const svg = ["svg", "g", "path", "polyline", "line", "text"].includes(tag);
   const made = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag)
     : document.createElement(tag);
   for (const name in attributes) made.setAttribute(name, attributes[name]);
@@ -79,11 +79,12 @@ function typeset(id, text) {
   written.innerHTML = text.replace(/\b[Wk]\b|[φεα]/g, "<i>$&</i>");
 }
 
-/* 0.1234 as 0.12, 12.34 as 12, 3000 as 3,000, with a minus sign. */
+/* 0.1234 as 0.12, 12.34 as 12, with a minus sign. */
 function number(v) {
   return v.toFixed(Math.abs(v) < 9.995 ? 2 : 0).replace("-", "−");
 }
 
+/* 3000 as 3,000. */
 function whole(n) {
   return n.toLocaleString("en");
 }

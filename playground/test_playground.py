@@ -355,6 +355,19 @@ def test_curves_and_errors_equal_numpy(visit):
 # ------------------------------------------------------------------- the first section
 
 
+def test_answers_are_quick(visit):
+    """Times in ms, the best of several, as other processes disturb them. The limits are
+    twice those of a laptop: 16 for a frame, 100 for a stroke."""
+    page = visit()
+    best = """(f, n) => Math.min(...Array.from({ length: n }, () => {
+        const start = performance.now();
+        f();
+        return performance.now() - start;
+      }))"""
+    assert page.evaluate(f"({best})(draw, 40)") < 2 * 16
+    assert page.evaluate(f"({best})(learn_drawings, 6)") < 2 * 100
+
+
 def test_it_opens_unsolved_and_asks_for_one_click(visit):
     page = visit()
     assert text(page, "#progress").startswith("Iteration 0 of 3,000")
@@ -374,7 +387,7 @@ def test_the_question_then_joint_training_beside_reptile(visit):
     page.locator("#play").click()
     assert not page.locator("#question").is_visible()
     done = "run.finished && !run.star_is_old"
-    page.wait_for_function(done, timeout=60_000)
+    page.wait_for_function(done, timeout=120_000)
     settle(page)
     assert page.evaluate("frames_seen") > 50  # it trains between frames, not in one go
     star = float(text(page, "#error-text"))
@@ -492,7 +505,7 @@ def test_an_address_opens_a_prepared_experiment(visit):
 def test_divergence_is_reported_in_words(visit):
     page = visit("#epsilon=3.2&pace=fast")
     page.locator("#play").click()
-    page.wait_for_function("run.finished", timeout=30_000)
+    page.wait_for_function("run.finished", timeout=120_000)
     settle(page)
     story = text(page, "#story")
     assert "diverged" in story and "Choose a smaller ε than 3.2" in story
@@ -502,6 +515,11 @@ def test_divergence_is_reported_in_words(visit):
     page.locator("#epsilon").select_option("0.4")
     settle(page)
     assert "diverged" not in text(page, "#story")
+
+    page.locator("#epsilon").select_option("3.2")  # and line by line
+    page.evaluate("while (!run.finished) run.next_line(); request_frame();")
+    settle(page)
+    assert "diverged" in text(page, "#story") and not lines_of(page, "#inner")
 
 
 # -------------------------------------------------------------------- points and hands

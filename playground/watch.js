@@ -29,7 +29,6 @@ class Run {
 
     const random = generator(settings.seed);
     this.phi = NET.init(random);
-    this.start = this.phi;
     this.before = this.phi;  // φ before the last outer step
     this.iteration = 0;
     this.line = 0;  // of the algorithm, the one that was carried out last: 1, 2 or 3
@@ -100,7 +99,7 @@ class Run {
   give_up() {
     this.diverged = true;
     this.phi = this.star.phi;
-    this.before = this.phi;
+    this.line = 3;
     this.trajectory = [];
     this.trail = [];
   }
@@ -108,6 +107,7 @@ class Run {
   /* Line 1: a new task. */
   draw_task() {
     this.compute();
+    if (this.diverged) return;
     this.line = 1;
     this.steps = 0;
     this.trajectory = [...inner_loop(NET, this.before, this.x, this.y, ALPHA)];
@@ -117,7 +117,7 @@ class Run {
   inner_step() {
     if (this.finished) return;
     if (this.line === 0 || this.line === 3) this.draw_task();
-    if (this.steps === this.settings.k) return;
+    if (this.diverged || this.steps === this.settings.k) return;
     this.line = 2;
     this.steps += 1;
   }
@@ -146,15 +146,19 @@ class Run {
     return plane_of_functions(this.family, NET.predict(weights, X));
   }
 
-  /* Remember where φ is now. */
+  /* Remember where φ is now, if it has moved. */
   leave_trail() {
-    this.trail.push(this.place(this.shown_phi));
+    const [p, q] = this.place(this.shown_phi);
+    const [last_p, last_q] = this.trail.at(-1) ?? [];
+    if (p === last_p && q === last_q) return;
+    this.trail.push([p, q]);
     if (this.trail.length > TRAIL) this.trail.shift();
   }
 
   /* Does the star show an earlier φ than the present one? */
   get star_is_old() {
     if (this.star === null) return true;
+    if (this.diverged) return false;
     return this.line === 3 && this.star.iteration < this.iteration;
   }
 
@@ -177,7 +181,7 @@ class Run {
   /* Go on judging for so many ms. At least one ray, so that it ends on any machine. */
   judge_for(milliseconds) {
     const end = performance.now() + milliseconds;
-    while (this.judging || (this.star_is_old && !this.diverged)) {
+    while (this.judging || this.star_is_old) {
       this.judging ??= this.judge();
       if (this.judging.next().done) {
         this.judging = null;
