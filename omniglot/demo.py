@@ -1,230 +1,569 @@
 """Reptile on Omniglot: tell new characters apart after one or five drawings of each.
 
-φ is trained on N-way tasks of some alphabets and judged on others, beside baselines on
-the same tasks. With --gradient-combinations it shows which sums of g_i learn.
+    python -m omniglot.demo                          Reptile, its control, the baselines
+    python -m omniglot.demo --update maml            another method in Reptile's place
+    python -m omniglot.demo --update all             the table of all methods
+    python -m omniglot.demo --gradient-combinations  which sums of g_1 ... g_4 learn
 
-Follows: sections 6.1 and 6.2 of arXiv:1803.02999v3. But: an MLP, no convolutions; 136
-characters, not 1200; not transductive, as each query is judged by itself.
+φ is meta-trained on N-way tasks of some alphabets and judged on tasks of others.
+
+Follows: sections 6.1 and 6.2 of Nichol, Achiam, Schulman 2018, arXiv:1803.02999v3.
+But: an MLP, no convolutions; 136 characters, not 1200; and not transductive, as each
+query is classified by itself.
 """
 
 import os
-import sys
 
-if __name__ == "__main__":  # a mistake, or Ctrl-C, is one line and not a traceback
-    sys.excepthook = lambda *e: print(str(e[1]) or "stopped", file=sys.stderr)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more only gets in the way
 
 import argparse  # noqa: I001
 import json
-from functools import partial
+import multiprocessing
+import signal
+import sys
+import time
+import tracemalloc
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from omniglot.data import (QUERIES, SIDE, SPREAD, ZIPS, accuracy, augment, draw_tasks,
-                           load_split, task_distribution, views, whole)
-from reptile import MLP, Adam, adapt, joint, reptile, train, weighted_sum
+from omniglot import figures
+from omniglot.data import QUERIES, SIDE, SPREAD, ZIPS, accuracy, augment, centred
+from omniglot.data import draw_tasks, load_split, support_and_query, task_distribution
+from omniglot.data import whole
+from reptile import MLP, Adam, adapt, fomaml, joint, maml, reptile, train, weighted_sum
 
-INNER = {"sgd": (None, 0.02), "adam": (Adam, 0.0002)}  # optimiser, α / N
-EPSILON, VARIANTS, STEPS = 1.0, 8, 5  # STEPS of adaptation for the learning curves
-# Meta-gradient, k, drawings of each class, tasks in a meta-batch. The drawings are
-# dealt out to k mini-batches: of B = 2N, however many ways, or B = 25 in section 6.2.
-REPTILE, JOINT = (reptile, 5, 10, 5), (joint, 1, 10, 5)
-BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"  # Reptile, joint training, FOMAML
-COMBINATIONS = {"g1": ([1], ORANGE, "-"), "g2": ([0, 1], GREEN, ":"),
-                "g3": ([0, 0, 1], GREEN, "-."), "g4": ([0, 0, 0, 1], GREEN, "-"),
-                "g1 + g2": ([1, 1], BLUE, ":"), "g1 + g2 + g3": ([1] * 3, BLUE, "-."),
-                "g1 + g2 + g3 + g4": ([1] * 4, BLUE, "-")}
+VARIANTS = 8      # deformed copies of each drawing to train on
+CURVE_STEPS = 5   # inner steps on a new task at each point of a learning curve
+CURVE_TASKS = 100
+STEPS = 1, 5, 50  # inner steps on a new task in the table
 
 
-def adapted(net, phi, steps, inner, support, query):
-    """Labels (T, M) of query (T, M, n_in) after steps on support (T, N, K, n_in)."""
-    (T, N, K, n_in), (optimiser, alpha) = support.shape, inner
-    x, y = support.reshape(T, N * K, n_in), np.tile(np.arange(N).repeat(K), (T, 1))
-    weights = adapt(net, phi, x, y, alpha, steps, optimiser)
-    return net.predict(weights, query).argmax(axis=-1)
+class Method(NamedTuple):
+    """How a φ is meta-trained, and adapted to new tasks.
 
-
-def nearest_neighbour(support, query):
-    """Labels (T, M) of query (T, M, n_in): those of the nearest in the support set."""
-    T, _, K, n_in = support.shape  # |q − s|² = 2 n_in − 2 q·s, as all are standardised
-    return (query @ support.reshape(T, -1, n_in).swapaxes(1, 2)).argmax(axis=-1) // K
-
-
-def read_run(path, settings):
-    """What `meta_train` saved in `path`; ValueError if its settings were others."""
-    try:
-        with np.load(path) as file:
-            run = {name: file[name] for name in ("phi", "iteration", "curve")}
-            run["rng"], there = (json.loads(str(file[n])) for n in ("rng", "settings"))
-    except Exception as error:  # a foreign file can fail in any way a parser knows
-        raise ValueError(f"--run: {path} is not a whole run ({error})") from None
-    for name, here in settings.items():
-        if there.get(name) != here:
-            raise ValueError(f"{path} is a run of {name} {there.get(name)}, not {here}")
-    return run
-
-
-def meta_train(method, net, images, test_images, args, seed, path=None, run=None):
-    """φ and the learning curve: (iteration, 1-shot, 5-shot accuracy after STEPS steps).
-
-    Saved to `path` at each point; from such a `run` it goes on to the very same end.
+    Every method of the table sees as many drawings: 5 tasks an iteration, with 10
+    drawings of each class. They differ in what they do with them.
     """
-    (meta_gradient, k, shots, T), (optimiser, alpha) = method, args.inner
-    n, rng = args.iterations, np.random.default_rng(seed)
-    phi, done, curve = net.init(rng), 0, []
-    if run:
-        phi, done, curve = run["phi"], int(run["iteration"]), run["curve"].tolist()
-        rng.bit_generator.state = run["rng"]
 
-    def record(i, phi):
-        classify = partial(adapted, net, phi, STEPS, args.inner)
-        found = [accuracy(classify, test_images, args.ways, K, 100, 1) for K in (1, 5)]
-        curve.append((i, found[0].mean(), found[1].mean()))
-        say("iteration {:,}: 1-shot {:.1f} %, 5-shot {:.1f} %".format(*curve[-1]))
-        if path:
-            with whole(path) as part, open(part, "wb") as file:
-                np.savez(file, phi=phi, iteration=i, curve=curve, alpha=alpha,
-                         layer_sizes=net.layer_sizes, activation=net.activation,
-                         rng=json.dumps(rng.bit_generator.state),
-                         settings=json.dumps(args.settings))
-    if not run:
-        record(0, phi)
-    for i, phi in train(net, phi, task_distribution(images, args.ways, k, shots), rng,
-                        meta_gradient, alpha=alpha, meta_batch=T, inner=optimiser,
-                        epsilon=lambda i: EPSILON * (1 - (done + i) / n),
-                        iterations=n - done):
-        if (done + i) % max(1, n // 10) == 0 or done + i == n:
-            record(done + i, phi)
-    return phi, np.array(curve)
+    meta_gradient: object
+    alpha: float             # inner step size in 5-way tasks, in training and at test
+    epsilon: float           # outer step size, falling linearly to zero
+    k: int                   # inner gradients
+    support: int = 0         # 0: k disjoint mini-batches; K: see `support_and_query`
+    inner: type = None       # optimisers, None or Adam
+    outer: type = None
+    shots: int = 10          # drawings of each class in a task
+    meta_batch: int = 5      # tasks an iteration
+
+    def tasks(self, images, N):
+        """`sample` for `train`: this method's N-way tasks."""
+        if self.support:
+            return support_and_query(images, N, self.k, self.shots, self.support)
+        return task_distribution(images, N, self.k, self.shots)
+
+    def step_size(self, N):
+        """α for N classes: each has 1/N of the gradient, which Adam would rescale."""
+        return self.alpha if self.inner else self.alpha * N / 5
 
 
-def plot_curves(path, curves, title):
-    """Learning curves {name: ((seeds, points, 2), colour, line)}: mean and range."""
-    figure = Figure(figsize=(7, 3.8), dpi=200, layout="constrained")
-    axes = figure.subplots()
-    for name, (curve, colour, line) in curves.items():
-        (i, *_), y = curve[..., 0], curve[..., 1]
-        axes.plot(i, y.mean(axis=0), line, color=colour, label=name, linewidth=2)
-        axes.fill_between(i, y.min(axis=0), y.max(axis=0), color=colour, alpha=0.1)
-    axes.set(xlabel="iteration of meta-training", title=title,
-             ylabel=f"accuracy (%) after {STEPS} steps")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    with whole(path) as part:
-        figure.savefig(part, format="png")
+# The best settings of each method by the rule that benchmarks/tune_omniglot.py states,
+# on two alphabets of small1 that were held out for it.
+METHODS = {
+    "joint": Method(joint, 0.2, 0.1, k=1),
+    "fomaml": Method(fomaml, 0.4, 0.001, k=4, support=1, outer=Adam),
+    "maml": Method(maml, 0.4, 0.001, k=4, support=1, outer=Adam),
+    "reptile": Method(reptile, 0.1, 1.0, k=5),
+    "reptile-adam": Method(reptile, 0.001, 1.0, k=5, inner=Adam),
+}
+RANDOM = Method(None, 0.2, 0.0, k=0)  # only adapted, never trained
+# A control for the learning curve: Reptile's own step sizes, on the same tasks.
+CONTROL = METHODS["reptile"]._replace(meta_gradient=joint, k=1)
 
+TITLES = {
+    "random": "random initialisation",
+    "joint": "joint training (k = 1)",
+    "fomaml": "FOMAML",
+    "maml": "MAML",
+    "reptile": "Reptile",
+    "reptile-adam": "Reptile, Adam inside",
+}
 
-def plot_episode(path, net, phi, images, args):
-    """A 1-shot task with a query a class: what the network says before and after it."""
-    N, (optimiser, alpha) = args.ways, args.inner
-    x = draw_tasks(np.random.default_rng(args.seed), images, 1, N, 2)[0]
-    support, query = x[:, 0], x[:, 1]  # (N, n_in) each
-    W = adapt(net, phi, support, np.arange(N), alpha, 50, optimiser)
-    figure = Figure(figsize=(8, 4.6), dpi=200, layout="constrained")
-    panels = ("before adaptation", phi), ("after 50 steps", W)
-    for axes, (title, weights) in zip(figure.subplots(1, 2), panels):
-        p = net.predict(weights, query)  # (queries, classes)
-        top, left = np.hstack(support.reshape(N, SIDE, SIDE)), query.reshape(-1, SIDE)
-        axes.imshow(p, cmap="Blues", vmin=0, vmax=1, extent=(0, N, N, 0))
-        axes.imshow(top, cmap="gray_r", extent=(0, N, -0.1, -1.1))
-        axes.imshow(left, cmap="gray_r", extent=(-1.1, -0.1, N, 0))
-        for i, j in np.ndindex(p.shape if N <= 10 else (0, 0)):
-            axes.text(j + 0.5, i + 0.5, f"{100 * p[i, j]:.0f}", ha="center",
-                      va="center", color="white" if p[i, j] > 0.5 else "black")
-        axes.set(xlim=(-1.1, N), ylim=(N, -1.1), xticks=[], yticks=[], title=title)
-    figure.supxlabel("probability (%) of each class (top), for each query (left)")
-    with whole(path) as part:
-        figure.savefig(part, format="png")
-
-
-def say(text):
-    """Print; where nobody listens, as behind `| head`, go on for the files."""
-    try:
-        print(text, flush=True)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def parse(argv):
-    """The command line, or one line about what is wrong with it."""
-    parser = argparse.ArgumentParser(description=__doc__[:83], allow_abbrev=False)
-    parser.error = lambda message: parser.exit(2, f"{parser.prog}: {message}\n")
-    add, limits = parser.add_argument, {}
-    for name, *limits[name], default, text in (
-            ("ways", 2, 1000, 5, "classes in a task"),
-            ("shots", 1, 20 - QUERIES, [1, 5], "drawings of a class to adapt to"),
-            ("tasks", 2, 10**5, 1000, "tasks of the evaluation"),
-            ("iterations", 1, 10**7, 8000, "outer steps"),
-            ("hidden", 1, 4096, [256, 128], "sizes of the hidden layers"),
-            ("seed", 0, 2**32 - 1, 0, "of φ and of the tasks")):
-        add(f"--{name}", type=int, nargs="+" if isinstance(default, list) else None,
-            default=default, metavar="N", help=f"{text} (default: {default})")
-    add("--inner", choices=INNER, default="sgd", help="inner optimiser (default: sgd)")
-    add("--train", choices=ZIPS, default="small1", help="file to train on (small1)")
-    add("--test", choices=ZIPS, default="small2", help="file to test on (small2)")
-    add("--data", help="folder with the files; else OMNIGLOT_DIR, or a download")
-    add("--run", type=Path, help="file to save the training to, or to go on from")
-    add("--figures", type=Path, default=Path("omniglot_figures"), help="their folder")
-    add("--gradient-combinations", action="store_true", help="train by these instead")
-    args = parser.parse_args(argv)
-    for name, (least, most) in limits.items():
-        if not all(least <= n <= most for n in np.ravel(getattr(args, name))):
-            parser.error(f"--{name} must lie in {least} ... {most}")
-    if args.run and (args.run.is_dir() or not os.access(args.run.parent, os.W_OK)):
-        parser.error(f"cannot write {args.run}: name a file in a folder that is there")
-    named = "train", "test", "ways", "hidden", "iterations", "inner", "seed"
-    optimiser, alpha = INNER[args.inner]
-    args.settings = {f"--{name}": getattr(args, name) for name in named} | {
-        "α, ε, k, ...": [alpha, EPSILON, *REPTILE[1:], VARIANTS, SIDE, SPREAD]}
-    args.inner = optimiser, alpha * args.ways  # a class has 1/N of the gradient
-    return args
+# c of Σ c_i g_i, as in section 6.2; there with α = 0.003 and 40,000 iterations.
+COMBINATIONS = {
+    "g1": [1],
+    "g2": [0, 1],
+    "g1 + g2": [1, 1],
+    "g3": [0, 0, 1],
+    "g1 + g2 + g3": [1, 1, 1],
+    "g4": [0, 0, 0, 1],
+    "g1 + g2 + g3 + g4": [1, 1, 1, 1],
+}
 
 
 def main(argv=None):
     """Run the command line."""
     args = parse(argv)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without ± gets its table
-    N, seed, path = args.ways, args.seed, args.run
-    run = read_run(path, args.settings) if path and path.exists() else None
-    args.figures.mkdir(parents=True, exist_ok=True)
-    (seen, drawings), (new, unseen) = load_split(args.train, args.test, args.data)
-    say(f"training on {len(seen)} characters, of {', '.join(sorted({*seen}))};\n"
-        f"evaluation on {len(new)}, of {', '.join(sorted({*new}))}")
-    if N > len(new):
-        raise ValueError(f"--ways {N}, but there are {len(new)} characters to test on")
-    images = augment(drawings, np.random.default_rng(seed), VARIANTS)
-    test = np.array([[views(ink)[0].ravel() for ink in inks] for inks in unseen])
-    net, curves = MLP([SIDE**2, *args.hidden, N], loss="cross-entropy"), {}
-    data = net, images, test, args
+    net, images, test = load(args)
+
     if args.gradient_combinations:
-        for name, (c, *style) in COMBINATIONS.items():
-            say(f"{name}, seeds {seed}, {seed + 1}, {seed + 2}")
-            method = weighted_sum(c), len(c), 5 * len(c), 1
-            found = [meta_train(method, *data, seed + i)[1] for i in range(3)]
-            curves[name] = np.array(found)[..., [0, 2]], *style
-        return plot_curves(args.figures / "gradient_combinations.png", curves,
-                           f"Sums of inner gradients, {N}-way 5-shot")
-    phis = {"random initialisation": net.init(np.random.default_rng(seed))}
-    for name, colour, method, *saved in (("Reptile", BLUE, REPTILE, path, run),
-                                         ("joint training", ORANGE, JOINT)):
-        say(f"{name}: accuracy on 100 tasks of new characters after {STEPS} steps")
-        phis[name], curve = meta_train(method, *data, seed, *saved)
-        for K, column, line in (1, [0, 1], "-"), (5, [0, 2], "--"):
-            curves[f"{name}, {K}-shot"] = curve[None, :, column], colour, line
-    entrants = {"nearest neighbour": nearest_neighbour} | {
-        f"{name}, {steps} steps": partial(adapted, net, phi, steps, args.inner)
-        for steps in (1, 5, 50) for name, phi in phis.items()}
-    say(f"\n{N}-way accuracy (%), {args.tasks:,} tasks of new characters, 95 % interval"
-        + "\n" + " " * 32 + "".join(f"{K:>8}-shot" for K in args.shots))
-    for name, classify in entrants.items():
-        found = (accuracy(classify, test, N, K, args.tasks, seed) for K in args.shots)
-        cells = (f"{a.mean():.1f} ± {1.96 * a.std() / len(a)**0.5:.1f}" for a in found)
-        say(f"{name:32}" + "".join(f"{cell:>13}" for cell in cells))
-    plot_curves(args.figures / "learning_curve.png", curves, f"{N}-way, new alphabets")
-    plot_episode(args.figures / "episode.png", net, phis["Reptile"], test, args)
+        compare_combinations(args)
+        return
+
+    phis, curves = {}, {}
+    for name in args.methods:
+        phis[name], curves[name] = meta_train(name, METHODS[name], args)
+    print_table(args, phis, net, test)
+    print_costs(args, net, images)
+
+    if "reptile" in phis:
+        _, curves["control"] = meta_train("control", CONTROL, args)
+    draw_figures(args, phis, curves, net, test)
+
+
+# The network on a new task
+
+def adapted(net, phi, alpha, inner, steps, support, query):
+    """Labels (T, M) of query (T, M, n_in) after steps on support (T, N, K, n_in)."""
+    T, N, K, n_in = support.shape
+    x = support.reshape(T, N * K, n_in)
+    y = np.tile(np.arange(N).repeat(K), (T, 1))
+    weights = adapt(net, phi, x, y, alpha, steps, inner)
+    return net.predict(weights, query).argmax(axis=-1)
+
+
+def nearest_neighbour(support, query):
+    """Labels (T, M) of query (T, M, n_in): those of the nearest in the support set."""
+    T, _, K, n_in = support.shape
+    known = support.reshape(T, -1, n_in)
+    # |q − s|² = 2 n_in − 2 q·s, as all are standardised: the nearest has the most q·s.
+    products = query @ known.swapaxes(1, 2)  # (T, M, N K)
+    return products.argmax(axis=-1) // K
+
+
+def classifier(net, phi, method, steps):
+    """`classify` for `accuracy`: φ after so many of the method's inner steps."""
+    N = net.layer_sizes[-1]
+    return partial(adapted, net, phi, method.step_size(N), method.inner, steps)
+
+
+def curve_point(iteration, net, phi, method, test):
+    """A point of a learning curve: (iteration, 1-shot %, 5-shot %)."""
+    classify = classifier(net, phi, method, CURVE_STEPS)
+    N = net.layer_sizes[-1]
+    one = accuracy(classify, test, N, 1, CURVE_TASKS, seed=1).mean()
+    five = accuracy(classify, test, N, 5, CURVE_TASKS, seed=1).mean()
+    return iteration, one, five
+
+
+# Meta-training
+
+@dataclass
+class Run:
+    """A training, with all that it takes to go on to the very same end."""
+
+    phi: np.ndarray
+    rng: np.random.Generator
+    outer: Adam = None
+    iteration: int = 0
+    curve: list = field(default_factory=list)
+
+    def save(self, path, **facts):
+        """Write the run to `path`: whole, or not at all."""
+        outer = {}
+        if self.outer:
+            outer = {"m": self.outer.m, "v": self.outer.v, "t": self.outer.t}
+        with whole(path) as part, open(part, "wb") as file:
+            np.savez(
+                file, phi=self.phi, iteration=self.iteration, curve=self.curve,
+                rng=json.dumps(self.rng.bit_generator.state), **outer, **facts)
+
+    def restore(self, saved):
+        """Be where `saved`, what `read_run` returns, was."""
+        self.phi = saved["phi"]
+        self.iteration = int(saved["iteration"])
+        self.curve = saved["curve"].tolist()
+        self.rng.bit_generator.state = json.loads(str(saved["rng"]))
+        if self.outer:
+            self.outer.m = saved["m"]
+            self.outer.v = saved["v"]
+            self.outer.t = int(saved["t"])
+
+
+def new_run(net, method, seed):
+    """A run of which nothing is done."""
+    rng = np.random.default_rng(seed)
+    return Run(net.init(rng), rng, method.outer() if method.outer else None)
+
+
+def go_on(run, net, method, images, iterations):
+    """Train on from where the run is: a generator that stops at tenths of the way."""
+    N, done = net.layer_sizes[-1], run.iteration
+    training = train(
+        net, run.phi, method.tasks(images, N), run.rng, method.meta_gradient,
+        alpha=method.step_size(N),
+        epsilon=lambda i: method.epsilon * (1 - (done + i) / iterations),
+        iterations=iterations - done,
+        meta_batch=method.meta_batch,
+        inner=method.inner,
+        outer=run.outer and (lambda: run.outer))
+
+    for i, run.phi in training:
+        run.iteration = done + i
+        tenth = run.iteration % max(1, iterations // 10) == 0
+        if tenth or run.iteration == iterations:
+            yield run
+
+
+def meta_train(name, method, args):
+    """φ and the learning curve, (points, 3). --run is saved at each of its points."""
+    net, images, test = load(args)
+    run = new_run(net, method, args.seed)
+    keep = args.run if name == args.update else None
+    if keep and keep.exists():
+        run.restore(args.saved)
+
+    def record():
+        point = curve_point(run.iteration, net, run.phi, method, test)
+        run.curve.append(point)
+        print("  iteration {:,}: {:.1f} % 1-shot, {:.1f} % 5-shot".format(*point),
+              flush=True)
+        if keep:
+            run.save(keep, alpha=method.step_size(args.ways), activation=net.activation,
+                     layer_sizes=net.layer_sizes, settings=json.dumps(args.settings))
+
+    title = TITLES.get(name, "joint training with Reptile's step sizes, as a control")
+    print(f"\n{title}: accuracy on new characters after {CURVE_STEPS} inner steps")
+    if run.iteration == 0:
+        record()
+    for _ in go_on(run, net, method, images, args.iterations):
+        record()
+    return run.phi, np.array(run.curve)
+
+
+def read_run(path, settings):
+    """The fields of a run file; ValueError if it is damaged or has other settings."""
+    try:
+        with np.load(path) as file:
+            saved = dict(file)
+        there = json.loads(str(saved["settings"]))
+        saved["phi"], saved["iteration"], saved["curve"], saved["rng"]
+    except Exception as error:  # a foreign file can fail in any way a parser knows
+        raise ValueError(f"{path} is not a whole run ({error})") from None
+
+    for name, here in settings.items():
+        if there.get(name) != here:
+            raise ValueError(f"{path} is a run of {name} {there.get(name)}, not {here}")
+    return saved
+
+
+# The table
+
+def print_table(args, phis, net, test):
+    """Accuracy after 1, 5 and 50 steps, with 95 % intervals over the same tasks."""
+    random_phi = new_run(net, RANDOM, args.seed).phi
+    rows = [("random", random_phi, RANDOM)]
+    rows += [(name, phi, METHODS[name]) for name, phi in phis.items()]
+
+    print(f"\n{args.ways}-way accuracy (%) on {args.tasks:,} tasks of new characters, "
+          "95 % interval")
+    for K in args.shots:
+        judge = partial(accuracy, images=test, N=args.ways, K=K, T=args.tasks,
+                        seed=args.seed)
+        head = "".join(f"{steps:>8} step{'s' * (steps > 1)}" for steps in STEPS)
+        print(f"\n{f'{K}-shot, after':26}{head}")
+        print(f"{'nearest neighbour':26}{interval(judge(nearest_neighbour))}")
+        for name, phi, method in rows:
+            cells = [interval(judge(classifier(net, phi, method, steps)))
+                     for steps in STEPS]
+            print(f"{TITLES[name]:26}{''.join(cells)}", flush=True)
+
+
+def interval(values):
+    """The mean of the values and its 95 % interval, as a cell of the table."""
+    half = 1.96 * values.std() / len(values) ** 0.5
+    return f"{f'{values.mean():.1f} ± {half:.1f}':>14}"
+
+
+def print_costs(args, net, images):
+    """What a method's training costs: seconds of one core, and working memory."""
+    print(f"\ncost of {args.iterations:,} iterations   seconds of a core"
+          "   MB beside the images")
+    for name in args.methods:
+        seconds, megabytes = cost(net, METHODS[name], images)
+        print(f"{TITLES[name]:26}{seconds * args.iterations:>16.0f}{megabytes:>14.0f}")
+
+
+def cost(net, method, images):
+    """Seconds of a core, and peak memory in MB, of an iteration of meta-training."""
+    def run(iterations):
+        for _ in go_on(new_run(net, method, 0), net, method, images, iterations):
+            pass
+
+    run(5)  # warm the caches
+    start = time.process_time()
+    run(30)
+    seconds = (time.process_time() - start) / 30
+
+    tracemalloc.start()
+    run(2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return seconds, peak / 1e6
+
+
+# The figures
+
+def draw_figures(args, phis, curves, net, test):
+    """The learning curve, and one episode: before and after 50 steps of adaptation."""
+    flat = {}
+    random_phi = new_run(net, RANDOM, args.seed).phi
+    flat["random"] = curve_point(0, net, random_phi, RANDOM, test)[1:]
+    flat["nearest"] = [
+        accuracy(nearest_neighbour, test, args.ways, K, CURVE_TASKS, seed=1).mean()
+        for K in (1, 5)]
+    name = "reptile" if args.update == "all" else args.update
+    figures.learning_curve(args.figures / "learning_curve.png", name, curves, flat,
+                           args.ways, CURVE_STEPS)
+
+    method = METHODS[name]
+    x = draw_tasks(np.random.default_rng(args.seed), test, 1, args.ways, 2)[0]
+    support, query = x[:, 0], x[:, 1]  # (N, n_in) each: a drawing of each class
+    W = adapt(net, phis[name], support, np.arange(args.ways),
+              method.step_size(args.ways), 50, method.inner)
+    before = net.predict(phis[name], query)  # (queries, classes)
+    after = net.predict(W, query)
+    figures.episode(args.figures / "episode.png", support, query, before, after,
+                    TITLES[name])
+    print(f"\nlearning_curve.png and episode.png are in {args.figures}")
+
+
+# The announcement's figure
+
+def combination(name):
+    """The method that moves φ along one sum of inner gradients; B = 5N, as there."""
+    c = COMBINATIONS[name]
+    return Method(weighted_sum(c), 0.01, 0.25, k=len(c), shots=5 * len(c), meta_batch=1)
+
+
+def train_combination(job):
+    """Train by one sum from one seed: its curve, (points, 3), and its body's %."""
+    name, seed, args = job
+    net, images, test = load(args)
+    method = combination(name)
+    run = new_run(net, method, seed)
+    run.curve.append(curve_point(0, net, run.phi, method, test))
+    for _ in go_on(run, net, method, images, args.iterations):
+        run.curve.append(curve_point(run.iteration, net, run.phi, method, test))
+    body = curve_point(0, net, without_last_layer(net, run.phi), method, test)
+    return name, seed, np.array(run.curve), body[2]
+
+
+def without_last_layer(net, phi):
+    """φ with zeros in its last layer: all classes are equally likely to it."""
+    phi = phi.copy()
+    net.unpack(phi)[-1][...] = 0
+    return phi
+
+
+def compare_combinations(args):
+    """Train by each sum from three seeds; print and draw the result."""
+    net, _, test = load(args)
+    seeds = range(args.seed, args.seed + 3)
+    curves, bodies = train_combinations(seeds, args)
+    ends = {name: [curve[-1, 2] for curve in curves[name]] for name in curves}
+
+    # Two baselines that nobody has trained.
+    phis = [new_run(net, RANDOM, seed).phi for seed in seeds]
+    zeroed = [without_last_layer(net, phi) for phi in phis]
+    method = combination("g1")
+    random = "random initialisation"
+    ends[random] = [curve_point(0, net, phi, method, test)[2] for phi in phis]
+    bodies[random] = [curve_point(0, net, phi, method, test)[2] for phi in zeroed]
+
+    print(f"\n{args.ways}-way 5-shot accuracy (%) after {CURVE_STEPS} steps of α = "
+          f"{method.step_size(args.ways):g}, mean and range of three\nseeds; on the "
+          "right with the last layer of φ set to zero: what is learnt below it\n")
+    for name in ends:
+        print(f"{name:24}{mean_and_range(ends[name])}{mean_and_range(bodies[name])}")
+
+    path = args.figures / "gradient_combinations.png"
+    level = np.mean(bodies[random])
+    figures.gradient_combinations(path, curves, level, args.ways, CURVE_STEPS)
+    print(f"\nthe figure is {path}")
+
+
+def train_combinations(seeds, args):
+    """Train by each sum from each seed, on all cores: {name: [curve of a seed]}, and
+    {name: [% of a seed's body]}."""
+    # The longest first, so that no core is left with a long one at the end.
+    names = sorted(COMBINATIONS, key=lambda name: -len(COMBINATIONS[name]))
+    jobs = [(name, seed, args) for name in names for seed in seeds]
+    curves = {name: [] for name in COMBINATIONS}
+    bodies = {name: [] for name in COMBINATIONS}
+
+    print(f"\n{len(jobs)} trainings of {args.iterations:,} iterations on "
+          f"{os.cpu_count()} cores", flush=True)
+    ignore_ctrl_c = signal.signal, (signal.SIGINT, signal.SIG_IGN)  # `main` heeds it
+    with multiprocessing.Pool(os.cpu_count(), *ignore_ctrl_c) as pool:
+        done = pool.imap_unordered(train_combination, jobs)
+        for i, (name, seed, curve, body) in enumerate(done):
+            curves[name].append(curve)
+            bodies[name].append(body)
+            print(f"  {i + 1:2} of {len(jobs)}: {name}, seed {seed}: "
+                  f"{curve[0, 2]:.1f} -> {curve[-1, 2]:.1f} %", flush=True)
+    return curves, bodies
+
+
+def mean_and_range(values):
+    """As a cell of a table: mean (least ... most)."""
+    return f"{np.mean(values):>8.1f} ({min(values):.1f}-{max(values):.1f})"
+
+
+# The command line, and the images it names
+
+def load(args):
+    """The network, (classes, drawings, 400) images to train on, and to test on."""
+    return _load(args.train, args.test, args.data, args.seed, args.ways, *args.hidden)
+
+
+@lru_cache(maxsize=1)  # each process of a pool loads once
+def _load(train, test, folder, seed, ways, *hidden):
+    try:
+        (seen, drawings), (new, unseen) = load_split(train, test, folder)
+    except (OSError, ValueError) as error:
+        sys.exit(f"omniglot: {error}")
+    if ways > len(new):
+        sys.exit(f"omniglot: --ways {ways}, but {test} has {len(new)} new characters")
+
+    if multiprocessing.parent_process() is None:
+        print(f"training on {len(seen)} characters of {', '.join(sorted(set(seen)))}\n"
+              f"evaluation on {len(new)} of {', '.join(sorted(set(new)))}", flush=True)
+    net = MLP([SIDE**2, *hidden, ways], loss="cross-entropy")
+    images = augment(drawings, np.random.default_rng(seed), VARIANTS)
+    return net, images, centred(unseen)
+
+
+def whole_number(least, most):
+    """A reader of whole numbers from `least` to `most`, for `add_argument`."""
+    def read(text):
+        if not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not in {least} ... {most}")
+        return int(text)
+    read.__name__ = "whole number"  # in argparse's messages
+    return read
+
+
+def parser():
+    """The options, in the order of --help."""
+    p = argparse.ArgumentParser(
+        prog="omniglot", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--update", choices=[*METHODS, "all"], default="reptile",
+                   help="meta-gradient to train by (default: reptile)")
+    p.add_argument("--gradient-combinations", action="store_true",
+                   help="train by sums of inner gradients instead")
+    p.add_argument("--ways", type=whole_number(2, 1000), default=5, metavar="N",
+                   help="classes in a task (default: 5)")
+    p.add_argument("--shots", type=whole_number(1, 20 - QUERIES), nargs="+",
+                   default=[1, 5], metavar="K",
+                   help="drawings of a class to adapt to (default: 1 5)")
+    p.add_argument("--tasks", type=whole_number(2, 10**5), default=1000, metavar="T",
+                   help="tasks of the evaluation (default: 1000)")
+    p.add_argument("--iterations", type=whole_number(1, 10**7), metavar="I",
+                   help="outer steps (default: 8000; of gradient combinations, 6000)")
+    p.add_argument("--hidden", type=whole_number(1, 4096), nargs="+",
+                   default=[256, 128], metavar="n",
+                   help="units of each hidden layer (default: 256 128)")
+    p.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0,
+                   help="of φ, of the tasks and of the deformations (default: 0)")
+    add_files(p)
+    return p
+
+
+def add_files(p):
+    """The options that name files and folders."""
+    p.add_argument("--train", choices=ZIPS, default="small1",
+                   help="file to train on (default: small1)")
+    p.add_argument("--test", choices=ZIPS, default="small2",
+                   help="file to test on (default: small2)")
+    p.add_argument("--data",
+                   help="folder with the files; else OMNIGLOT_DIR, or a download")
+    p.add_argument("--run", type=Path, metavar="FILE",
+                   help="save the training of --update here, or go on from here")
+    p.add_argument("--figures", type=Path, default=Path("omniglot_figures"),
+                   metavar="FOLDER", help="of the figures (default: omniglot_figures)")
+
+
+def parse(argv):
+    """The options, checked before any work is done."""
+    p = parser()
+    p.error = lambda message: p.exit(2, f"{p.prog}: {message}\n")
+    args = p.parse_args(argv)
+
+    if args.gradient_combinations:
+        for name in ("update", "run", "shots", "tasks"):
+            if getattr(args, name) != p.get_default(name):
+                p.error(f"--{name} has no effect with --gradient-combinations")
+    if args.run and args.update == "all":
+        p.error("--run holds one training: name its --update, and not `all`")
+
+    if args.iterations is None:
+        args.iterations = 6000 if args.gradient_combinations else 8000
+    args.methods = [args.update]
+    if args.update == "all":
+        args.methods = list(METHODS)
+    elif args.update != "joint":
+        args.methods = ["joint", args.update]
+
+    prepare_files(p, args)
+    return args
+
+
+def prepare_files(p, args):
+    """See to it that all files can be written, and read the run that is there."""
+    try:
+        args.figures.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        p.error(f"cannot make the folder --figures {args.figures} ({error.strerror})")
+    check_writable(p, "--figures", args.figures)
+    if not args.run:
+        return
+
+    if args.run.is_dir():
+        p.error(f"--run {args.run} is a folder: name a file in it")
+    check_writable(p, "--run", args.run.resolve().parent)
+    args.settings = settings(args)
+    if args.run.exists():
+        try:
+            args.saved = read_run(args.run, args.settings)
+        except ValueError as error:
+            p.error(f"--run: {error}")
+
+
+def check_writable(p, option, folder):
+    """End with one line unless the folder is there and can be written to."""
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        p.error(f"{option}: {folder} is not a folder that can be written to")
+
+
+def settings(args):
+    """All that the run of --update depends on, for its file."""
+    named = "update", "train", "test", "ways", "hidden", "iterations", "seed"
+    found = {f"--{name}": getattr(args, name) for name in named}
+    method = METHODS[args.update]
+    numbers = method.alpha, method.epsilon, method.k, method.support, VARIANTS
+    found["α, ε, k, ..."] = [*numbers, SIDE, SPREAD]
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    for stream in sys.stdout, sys.stderr:
+        stream.reconfigure(errors="replace")  # a terminal without ± gets its table
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped")
