@@ -1,6 +1,6 @@
 """Reptile on Omniglot: tell new characters apart after one or five drawings of each.
 
-    python -m omniglot.demo                          Reptile, its control, the baselines
+    python -m omniglot.demo                          Reptile beside what is not trained
     python -m omniglot.demo --update maml            another method in Reptile's place
     python -m omniglot.demo --update all             the table of all methods
     python -m omniglot.demo --gradient-combinations  which sums of g_1 ... g_4 learn
@@ -86,6 +86,7 @@ CONTROL = METHODS["reptile"]._replace(meta_gradient=joint, k=1)
 TITLES = {
     "random": "random initialisation",
     "joint": "joint training (k = 1)",
+    "control": "Reptile with k = 1, which is joint training, as a control",
     "fomaml": "FOMAML",
     "maml": "MAML",
     "reptile": "Reptile",
@@ -174,7 +175,7 @@ class Run:
     def save(self, path, **facts):
         """Write the run to `path`: whole, or not at all."""
         outer = {}
-        if self.outer:
+        if self.outer and self.outer.t > 0:
             outer = {"m": self.outer.m, "v": self.outer.v, "t": self.outer.t}
         with whole(path) as part, open(part, "wb") as file:
             np.savez(
@@ -187,10 +188,15 @@ class Run:
         self.iteration = int(saved["iteration"])
         self.curve = saved["curve"].tolist()
         self.rng.bit_generator.state = json.loads(str(saved["rng"]))
-        if self.outer:
+        if self.outer and "t" in saved:
             self.outer.m = saved["m"]
             self.outer.v = saved["v"]
             self.outer.t = int(saved["t"])
+
+
+def random_phi(net, seed):
+    """The φ that every run of this seed begins with."""
+    return net.init(np.random.default_rng(seed))
 
 
 def new_run(net, method, seed):
@@ -223,7 +229,7 @@ def meta_train(name, method, args):
     net, images, test = load(args)
     run = new_run(net, method, args.seed)
     keep = args.run if name == args.update else None
-    if keep and keep.exists():
+    if keep and args.saved:
         run.restore(args.saved)
 
     def record():
@@ -235,9 +241,8 @@ def meta_train(name, method, args):
             run.save(keep, alpha=method.step_size(args.ways), activation=net.activation,
                      layer_sizes=net.layer_sizes, settings=json.dumps(args.settings))
 
-    title = TITLES.get(name, "joint training with Reptile's step sizes, as a control")
-    print(f"\n{title}: accuracy on new characters after {CURVE_STEPS} inner steps")
-    if run.iteration == 0:
+    print(f"\n{TITLES[name]}: accuracy on new characters after {CURVE_STEPS} steps")
+    if not run.curve:
         record()
     for _ in go_on(run, net, method, images, args.iterations):
         record()
@@ -264,8 +269,7 @@ def read_run(path, settings):
 
 def print_table(args, phis, net, test):
     """Accuracy after 1, 5 and 50 steps, with 95 % intervals over the same tasks."""
-    random_phi = new_run(net, RANDOM, args.seed).phi
-    rows = [("random", random_phi, RANDOM)]
+    rows = [("random", random_phi(net, args.seed), RANDOM)]
     rows += [(name, phi, METHODS[name]) for name, phi in phis.items()]
 
     print(f"\n{args.ways}-way accuracy (%) on {args.tasks:,} tasks of new characters, "
@@ -274,12 +278,12 @@ def print_table(args, phis, net, test):
         judge = partial(accuracy, images=test, N=args.ways, K=K, T=args.tasks,
                         seed=args.seed)
         head = "".join(f"{steps:>8} step{'s' * (steps > 1)}" for steps in STEPS)
-        print(f"\n{f'{K}-shot, after':26}{head}")
-        print(f"{'nearest neighbour':26}{interval(judge(nearest_neighbour))}")
+        print(f"\n{f'{K}-shot, after':28}{head}")
+        print(f"{'nearest neighbour, no step':28}{interval(judge(nearest_neighbour))}")
         for name, phi, method in rows:
             cells = [interval(judge(classifier(net, phi, method, steps)))
                      for steps in STEPS]
-            print(f"{TITLES[name]:26}{''.join(cells)}", flush=True)
+            print(f"{TITLES[name]:28}{''.join(cells)}", flush=True)
 
 
 def interval(values):
@@ -290,11 +294,11 @@ def interval(values):
 
 def print_costs(args, net, images):
     """What a method's training costs: seconds of one core, and working memory."""
-    print(f"\ncost of {args.iterations:,} iterations   seconds of a core"
-          "   MB beside the images")
+    head = f"{args.iterations:,} iterations cost"
+    print(f"\n{head:28}{'seconds, 1 core':>18}{'MB besides images':>20}")
     for name in args.methods:
         seconds, megabytes = cost(net, METHODS[name], images)
-        print(f"{TITLES[name]:26}{seconds * args.iterations:>16.0f}{megabytes:>14.0f}")
+        print(f"{TITLES[name]:28}{seconds * args.iterations:>18.0f}{megabytes:>20.0f}")
 
 
 def cost(net, method, images):
@@ -319,12 +323,11 @@ def cost(net, method, images):
 
 def draw_figures(args, phis, curves, net, test):
     """The learning curve, and one episode: before and after 50 steps of adaptation."""
-    flat = {}
-    random_phi = new_run(net, RANDOM, args.seed).phi
-    flat["random"] = curve_point(0, net, random_phi, RANDOM, test)[1:]
-    flat["nearest"] = [
-        accuracy(nearest_neighbour, test, args.ways, K, CURVE_TASKS, seed=1).mean()
-        for K in (1, 5)]
+    phi = random_phi(net, args.seed)
+    nearest = [accuracy(nearest_neighbour, test, args.ways, K, CURVE_TASKS, seed=1)
+               for K in (1, 5)]
+    flat = {"random": curve_point(0, net, phi, RANDOM, test)[1:],
+            "nearest": np.mean(nearest, axis=1)}
     name = "reptile" if args.update == "all" else args.update
     figures.learning_curve(args.figures / "learning_curve.png", name, curves, flat,
                            args.ways, CURVE_STEPS)
@@ -377,7 +380,7 @@ def compare_combinations(args):
     ends = {name: [curve[-1, 2] for curve in curves[name]] for name in curves}
 
     # Two baselines that nobody has trained.
-    phis = [new_run(net, RANDOM, seed).phi for seed in seeds]
+    phis = [random_phi(net, seed) for seed in seeds]
     zeroed = [without_last_layer(net, phi) for phi in phis]
     method = combination("g1")
     random = "random initialisation"
@@ -511,13 +514,10 @@ def parse(argv):
     if args.run and args.update == "all":
         p.error("--run holds one training: name its --update, and not `all`")
 
+    args.saved = None
     if args.iterations is None:
         args.iterations = 6000 if args.gradient_combinations else 8000
-    args.methods = [args.update]
-    if args.update == "all":
-        args.methods = list(METHODS)
-    elif args.update != "joint":
-        args.methods = ["joint", args.update]
+    args.methods = list(METHODS) if args.update == "all" else [args.update]
 
     prepare_files(p, args)
     return args

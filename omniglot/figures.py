@@ -9,8 +9,8 @@ from omniglot.data import SIDE, whole
 STYLES = {  # label, colour, line style
     "reptile": ("Reptile", "#0072B2", "-"),
     "reptile-adam": ("Reptile, Adam inside", "#0072B2", "--"),
-    "joint": ("joint training", "#E69F00", "-."),
-    "control": ("joint training,\nReptile's steps", "#E69F00", ":"),
+    "joint": ("joint training", "#E69F00", ":"),
+    "control": ("the same, k = 1:\njoint training", "#E69F00", "-."),
     "fomaml": ("FOMAML", "#009E73", "--"),
     "maml": ("MAML", "#D55E00", (0, (5, 1, 1, 1, 1, 1))),
     "random": ("random", "#888888", "--"),
