@@ -49,12 +49,14 @@ def label_ends(axes, labels):
     From the top down, and where two would overlap, the lower one is moved down.
     """
     low, high = axes.get_ylim()
-    gap = 0.065 * (high - low)
-    place = np.inf
+    one_line = 0.06 * (high - low)
+    free = np.inf  # below this height nothing is written yet
     for y, text, colour in sorted(labels, reverse=True):
-        place = min(y, place - gap * (1 + text.count("\n")))
-        axes.annotate(text, (1.02, place), xycoords=("axes fraction", "data"),
-                      va="center", color=colour, fontsize=14, annotation_clip=False)
+        half = one_line * (1 + text.count("\n")) / 2
+        middle = min(y, free - half)
+        free = middle - half
+        axes.annotate(text, (1.02, middle), xycoords=("axes fraction", "data"),
+                      va="center", color=colour, fontsize=15, annotation_clip=False)
 
 
 def learning_curve(path, learner, curves, flat, ways, steps):
