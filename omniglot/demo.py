@@ -77,7 +77,7 @@ METHODS = {
     "fomaml": Method(fomaml, 0.2, 0.003, k=4, support=1, outer=Adam),
     "maml": Method(maml, 0.4, 0.00033, k=5, outer=Adam),
     "reptile": Method(reptile, 0.1, 1.0, k=5),
-    "reptile-adam": Method(reptile, 0.002, 1.0, k=5, inner=Adam),
+    "reptile-adam": Method(reptile, 0.002, 0.33, k=5, inner=Adam),
 }
 RANDOM = Method(None, 0.2, 0.0, k=0)  # only adapted, never trained
 # A control for the learning curve: Reptile's own step sizes, on the same tasks.

@@ -30,7 +30,7 @@ COMBINATION_STYLES = {  # last gradients alone as FOMAML, sums as Reptile
 def save(figure, path):
     """Write the figure to `path`, whole or not at all."""
     with whole(path) as part:
-        figure.savefig(part, format="png")
+        figure.savefig(part, format="png", bbox_inches="tight", pad_inches=0.15)
 
 
 def new_figure(width, height, columns):
@@ -83,8 +83,9 @@ def learning_curve(path, learner, curves, flat, ways, steps):
         name = STYLES[learner][0]
         first, last = curves[learner][[0, -1], column]
         title = f"{ways}-way {shots}-shot: {name} from {first:.0f} to {last:.0f} %"
-        axes.set_title(title, fontsize=19)
+        axes.set_title(title, fontsize=18)
         axes.set_xlabel("iteration of meta-training")
+        axes.locator_params(nbins=5)
     panels[0].set_ylabel(f"accuracy (%) after {steps} steps")
     save(figure, path)
 
