@@ -11,6 +11,7 @@ import itertools
 import multiprocessing
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -49,20 +50,28 @@ def make_zip(path, alphabets, seed):
     return np.array([drawings[n] for n in sorted(names)]).reshape(-1, 20, 105, 105)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with two small zips, and their drawings."""
+    folder = tmp_path_factory.mktemp("zips")
+    drawings = {
+        "small1": make_zip(folder / "small1.zip", {"Alpha": 3, "Shared": 4}, seed=0),
+        "small2": make_zip(folder / "small2.zip", {"Beta": 7, "Shared": 4}, seed=1)}
+    return folder, drawings
+
+
 @pytest.fixture
-def official(monkeypatch, tmp_path):
+def official(made, monkeypatch, tmp_path):
     """Two small zips in tmp_path / "data" that stand for small1 and small2."""
-    (tmp_path / "data").mkdir()
+    folder, drawings = made
+    shutil.copytree(folder, tmp_path / "data")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("OMNIGLOT_DIR", raising=False)
-    made = {}
-    for seed, name, first in (0, "small1", {"Alpha": 3}), (1, "small2", {"Beta": 7}):
-        path = tmp_path / "data" / f"{name}.zip"
-        made[name] = make_zip(path, first | {"Shared": 4}, seed)
-        data = path.read_bytes()
-        facts = path.name, len(data), hashlib.sha256(data).hexdigest()
+    for name in drawings:
+        data = (folder / f"{name}.zip").read_bytes()
+        facts = f"{name}.zip", len(data), hashlib.sha256(data).hexdigest()
         monkeypatch.setitem(omniglot.ZIPS, name, facts)
-    return made
+    return drawings
 
 
 # Where the images come from
@@ -368,6 +377,7 @@ def test_training_is_reptile_and_gradient_descent_on_whole_tasks():
 
 @pytest.mark.parametrize("update", UPDATES)
 def test_run_that_is_killed_goes_on_bit_for_bit(small, tmp_path, monkeypatch, update):
+    monkeypatch.setattr(demo, "draw_figures", lambda *_: None)
     arguments = "--update", update, "--run"
     expected = small(*arguments, "whole.npz")
     rng = np.random.default_rng(UPDATES.index(update))
