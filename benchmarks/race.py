@@ -1,95 +1,197 @@
-"""Race Reptile, FOMAML and MAML on sines: the numbers of the tutorial's lesson 2.
+"""A race on sines: Reptile, FOMAML and MAML, each at its best outer step.
 
-    python benchmarks/race.py    more than an hour on one core; a line for each race
+    python benchmarks/race.py > benchmarks/race.txt      about an hour on one core
 
-Error after 8 steps on 10 points, mean over 500 new sines, after some iterations of
-meta-training with five tasks each; three runs, each with its own φ and its own tasks.
-Each race is preceded by the tuning of its outer step size, on other runs and other
-sines: double or halve it until the worst of three runs gets no better.
+The sine demo's network and α, five tasks an iteration, k = 5 inner steps for Reptile.
+FOMAML and MAML are trained *as they are tested*: k − 1 = 4 steps on one support set of
+10 points, the last gradient on a query set of 10 other points. Two controls: MAML and
+FOMAML on Reptile's five different mini-batches, and Reptile on MAML's points.
+
+One rule chooses the outer step of each: plain or Adam, ε constant or falling linearly
+to zero, and ε doubled or halved until the error stops getting smaller. It is the mean
+error after 8 steps of three runs whose tasks and test sines the race does not use.
+
+Then each makes ten runs, with the same random φ, tasks and test sines as the others.
+All runs of a method advance together: row r of `phi` is run r.
 """
 
 import os
+import sys
+from time import process_time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
 
 import numpy as np
 
-from reptile import Adam, adapt, fomaml, maml, reptile
-from sine_demo import ALPHA, NETWORK, B, X, draw_sine, sample_sines, sine
+from reptile import Adam, fomaml, maml, reptile
+from sine_demo import ALPHA, NETWORK, evaluate, sample_sines
 
-MARKS, RUNS = (60, 200, 600, 2000, 6000), 3
-METHODS = {"Reptile": reptile, "FOMAML": fomaml, "MAML": maml}
-CASES = {"SGD, ε falling": (None, True, (0.8, 1, 1)),
-         "Adam, ε falling": (Adam, True, (0.002, 0.002, 0.002)),
-         "SGD, ε constant": (None, False, (0.8, 1, 1))}  # and where tuning begins
+TASKS = 5  # an iteration, for each run
+ITERATIONS = 6000
+MARKS = (60, 200, 600, 2000, 6000)  # iterations at which the error is measured
+STEPS = (1, 4, 8, 32)  # inner steps on a new sine
+RUNS, TUNING_RUNS = 10, 3
+STUDENT = 2.262  # 95 % quantile of Student's t for RUNS − 1 degrees of freedom
 
 
-def error_after(phi, seed, steps, T=500):
-    """Mean squared error on T new sines after `steps` steps on B points of each."""
+def support_and_query(rng, T):
+    """T tasks, x and y (5, T, 10, 1): one support set four times, then a query set."""
+    x, y = sample_sines(rng, T)
+    order = [0, 0, 0, 0, 1]
+    return x[order], y[order]
+
+
+METHODS = {
+    "Reptile": (reptile, sample_sines),
+    "FOMAML": (fomaml, support_and_query),
+    "MAML": (maml, support_and_query),
+    "FOMAML, 5 mini-batches": (fomaml, sample_sines),
+    "MAML, 5 mini-batches": (maml, sample_sines),
+    "Reptile, MAML's points": (reptile, support_and_query),
+}
+
+OUTER_STEPS = {  # optimiser, does ε fall?, and where the search for ε begins
+    "Adam, falling": (Adam, True, 0.004),
+    "Adam, constant": (Adam, False, 0.002),
+    "plain, falling": (None, True, 1.0),
+    "plain, constant": (None, False, 0.5),
+}
+
+
+def meta_train(method, outer_step, epsilon, runs, seed):
+    """Yield φ, (runs, P), after each iteration."""
+    meta_gradient, sample = METHODS[method]
+    optimiser, falling, _ = OUTER_STEPS[outer_step]
+    outer = optimiser() if optimiser else None
+
     rng = np.random.default_rng(seed)
-    tasks, x = zip(*((draw_sine(rng), X[rng.permutation(len(X))[:B]])
-                     for _ in range(T)))
-    y = np.array([sine(task, x_t) for task, x_t in zip(tasks, x)])
-    W = adapt(NETWORK, phi, np.array(x), y, ALPHA, steps)
-    y_all = np.array([sine(task, X) for task in tasks])  # (T, 50, 1)
-    return NETWORK.loss(W, np.broadcast_to(X, y_all.shape), y_all).mean()
+    phi = np.array([NETWORK.init(rng) for _ in range(runs)])
+
+    for i in range(ITERATIONS):
+        x, y = sample(rng, runs * TASKS)
+        starts = np.repeat(phi, TASKS, axis=0)  # (runs * TASKS, P)
+        g = meta_gradient(NETWORK, starts, x, y, ALPHA)
+        g = g.reshape(runs, TASKS, -1).mean(axis=1)  # (runs, P)
+
+        eps = epsilon * (1 - i / ITERATIONS) if falling else epsilon
+        if outer:
+            phi = outer.step(phi, g, eps)
+        else:
+            phi = phi - eps * ALPHA * g  # for Reptile φ + ε (W − φ)
+        yield phi
 
 
-def race(meta_gradient, epsilon, marks, falling, outer, seed, test_seed, tasks=5,
-         steps=8):
-    """Errors, (len(marks), RUNS): row r of phi is run r, and all advance together."""
-    rng, errors = np.random.default_rng(seed), []
-    phi = np.array([NETWORK.init(rng) for _ in range(RUNS)])  # (RUNS, P)
-    outer = outer and outer()
-    for i in range(max(marks) + 1):
+def errors_at(marks, phis, seed, steps=STEPS):
+    """Errors, (len(marks), runs, len(steps)): the mean over 1,000 new sines a run."""
+    errors = []
+    for i, phi in enumerate(phis, start=1):
         if i in marks:
-            errors.append([error_after(p, test_seed, steps) for p in phi])
-        x, y = sample_sines(rng, tasks * RUNS)
-        g = meta_gradient(NETWORK, np.repeat(phi, tasks, axis=0), x, y, ALPHA)
-        g = g.reshape(RUNS, tasks, -1).mean(axis=1)
-        eps = epsilon * (1 - i / max(marks)) if falling else epsilon
-        phi = outer.step(phi, g, eps) if outer else phi - eps * ALPHA * g
+            errors.append([
+                evaluate(NETWORK, phi_r, ALPHA, seed + r, 1000, steps).mean(axis=1)
+                for r, phi_r in enumerate(phi)
+            ])
     return np.array(errors)
 
 
-def tune(meta_gradient, epsilon, falling, outer):
-    """The outer step size for which the worst of three runs is best."""
-    worst = {}
+def tuning_error(method, outer_step, epsilon):
+    """Error after 8 steps at the end, the mean of the tuning runs."""
+    phis = meta_train(method, outer_step, epsilon, TUNING_RUNS, seed=100)
+    try:
+        errors = errors_at([ITERATIONS], phis, seed=2000, steps=[8])
+    except FloatingPointError:
+        return np.inf  # diverged
+    return errors.mean()
 
-    def try_out(epsilon):
-        try:
-            errors = race(meta_gradient, epsilon, MARKS[-1:], falling, outer, 100, 2)
-        except FloatingPointError:  # diverged
-            errors = np.full(1, np.inf)
-        worst[epsilon] = errors.max()
 
-    try_out(epsilon)
-    while (best := min(worst, key=worst.get)) in (min(worst), max(worst)):
-        if best == min(worst):
-            try_out(best / 2)
-        if best == max(worst):
-            try_out(best * 2)
-    return best
+def tune(method, outer_step):
+    """The best ε, and its tuning error: doubled or halved until neither is better."""
+    start = OUTER_STEPS[outer_step][2]
+    tried = {}
+    candidates = [start / 2, start, start * 2]
+    while candidates:
+        for epsilon in candidates:
+            tried[epsilon] = tuning_error(method, outer_step, epsilon)
+        best = min(tried, key=tried.get)
+        candidates = [eps for eps in (best / 2, best * 2) if eps not in tried]
+
+    return best, tried[best]
+
+
+def milliseconds(method, rounds=5, iterations=100):
+    """CPU time of an iteration of one run by itself: the median of five rounds."""
+    phis = meta_train(method, "Adam, constant", 0.001, runs=1, seed=0)
+    times = []
+    for _ in range(rounds):
+        start = process_time()
+        for _ in range(iterations):
+            next(phis)
+        times.append((process_time() - start) / iterations * 1000)
+    return np.median(times)
+
+
+def tune_all():
+    """{method: (outer step, ε)}: the best of all; prints the search."""
+    print(f"Outer step: error after 8 steps, mean of {TUNING_RUNS} tuning runs")
+    chosen = {}
+    for method in METHODS:
+        results = {}
+        for outer_step in OUTER_STEPS:
+            epsilon, error = tune(method, outer_step)
+            results[outer_step] = error, epsilon
+            print(f"{method:24}{outer_step:17}ε = {epsilon:<9g}{error:.4f}", flush=True)
+        best = min(results, key=results.get)
+        chosen[method] = best, results[best][1]
+    return chosen
+
+
+def print_curves(curves, cost):
+    """Each method's error after 8 steps during training."""
+    print(f"\nError after 8 steps, {RUNS} runs of {ITERATIONS:,} iterations")
+    print(f"{'':24}{'tasks':>6}{'CPU s':>8}{'mean':>8}{'least':>8}{'largest':>9}")
+    for method, errors in curves.items():
+        for mark, e in zip(MARKS, errors[:, :, STEPS.index(8)]):
+            seconds = mark * cost[method] / 1000
+            print(f"{method:24}{mark * TASKS:6}{seconds:8.2f}"
+                  f"{e.mean():8.4f}{e.min():8.4f}{e.max():9.4f}")
+
+
+def print_steps(curves):
+    """Each method's error after 1, 4, 8, 32 steps, and less Reptile's, run by run."""
+    print("\nAt the end, after some inner steps: mean (least to largest)")
+    print(f"{'':24}" + "".join(f"{k:>24}" for k in STEPS))
+    for method, errors in curves.items():
+        cells = [f"{e.mean():.4f} ({e.min():.4f} to {e.max():.4f})"
+                 for e in errors[-1].T]
+        print(f"{method:24}" + "".join(f"{cell:>24}" for cell in cells))
+
+    print("\nThe same, less Reptile's of the same run: mean, 95 % interval")
+    for method, errors in curves.items():
+        differences = errors[-1] - curves["Reptile"][-1]  # (runs, len(STEPS))
+        mean = differences.mean(axis=0)
+        half = STUDENT * differences.std(axis=0, ddof=1) / RUNS**0.5
+        cells = [f"{m:+.4f} ± {h:.4f}" for m, h in zip(mean, half)]
+        print(f"{method:24}" + "".join(f"{cell:>24}" for cell in cells))
+
+
+def main():
+    """Tune, race, and print the tables."""
+    chosen = tune_all()
+
+    print("\nChosen, and CPU time of an iteration of five tasks, one run by itself")
+    cost = {}
+    for method, (outer_step, epsilon) in chosen.items():
+        cost[method] = milliseconds(method)
+        print(f"{method:24}{outer_step:17}ε = {epsilon:<9g}{cost[method]:.2f} ms")
+
+    curves = {}
+    for method, (outer_step, epsilon) in chosen.items():
+        phis = meta_train(method, outer_step, epsilon, RUNS, seed=0)
+        curves[method] = errors_at(MARKS, phis, seed=1000)
+        print(f"{method} has finished", file=sys.stderr, flush=True)
+
+    print_curves(curves, cost)
+    print_steps(curves)
 
 
 if __name__ == "__main__":
-    print("Error in thousandths: mean, least, largest of", RUNS, "runs after", *MARKS)
-    for case, (outer, falling, begin) in CASES.items():
-        for (name, method), epsilon in zip(METHODS.items(), begin):
-            epsilon = tune(method, epsilon, falling, outer)
-            try:
-                e = race(method, epsilon, MARKS, falling, outer, seed=0, test_seed=1)
-            except FloatingPointError as error:
-                print(f"{case}; {name} {epsilon:g}: {error}", flush=True)
-                continue
-            e = 1000 * np.stack([e.mean(axis=1), e.min(axis=1), e.max(axis=1)], axis=1)
-            print(f"{case}; {name} {epsilon:g}:", *e.round().astype(int).ravel(),
-                  flush=True)
-    for steps in 1, 4, 32:  # other than 8, at the end
-        for name, method in METHODS.items():
-            epsilon = 0.008 if method is reptile else 0.004
-            e = race(method, epsilon, MARKS[-1:], True, Adam, 0, 1, steps=steps)
-            print(f"Adam, ε falling; {name} after {steps} steps:", *e[0].round(3))
-    for epsilon, falling in (0.1, True), (0.1, False), (0.8, True):  # one task, as in
-        e = race(reptile, epsilon, (30_000,), falling, None, 0, 1, tasks=1)  # the gist
-        print(f"one task, ε = {epsilon}, falling: {falling}:", *e.ravel().round(3))
+    main()
