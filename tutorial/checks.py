@@ -302,7 +302,7 @@ def uniform(values, low, high, name="a"):
     found = np.sort((values - low) / (high - low))
     expected = (np.arange(n) + 0.5) / n
     distance = abs(found - expected).max()  # Kolmogorov and Smirnov's
-    inside = found[0] > -1e-9 and found[-1] < 1 + 1e-9
+    inside = found[0] >= 0 and found[-1] <= 1
     if inside and distance < 0.07:  # 0.01 % of fair draws are further away
         return None
 

@@ -208,6 +208,7 @@ def test_square_waves_are_right_in_any_form(draw):
     (lambda rng: wave(rng.uniform(1, 2), 7 * rng.random()), "b is not uniform"),
     (lambda rng: wave(1.5, 6.28 * rng.random()), "between 1.50 and 1.50"),
     (lambda rng: wave(rng.uniform(0.1, 5), 6.28 * rng.random()), "a is not uniform"),
+    (lambda rng: wave(rng.uniform(0.98, 2.02), 6.28 * rng.random()), "a is not uni"),
     (lambda rng: wave(rng.integers(1, 3), 6.28 * rng.random()), "a is not uniform"),
     (lambda rng: wave(1 + rng.random(), 6.28 * rng.random(), 2), "another frequency"),
     (lambda rng: wave(1 + rng.random(), 6.28 * rng.random(), 0.5), "another frequency"),
