@@ -9,10 +9,10 @@
     slides-1.html ...       the slides of each lesson; they print, one a page
     tutorial_class.ipynb    the notebook without solutions and outputs
     solutions.html          each exercise with its solution
-    teaching.html           the notes for teachers
+    tutorial/teaching.html  the notes for teachers
 
 Nothing is loaded from the network. Formulas are MathML, which browsers draw by
-themselves; each page carries its style, and the slides 40 lines of JavaScript.
+themselves; each page carries its style, and the slides a short script.
 
 A lesson begins at each top-level heading of tutorial.ipynb. A slide begins at each cell
 whose slide type (cell metadata, as for `nbconvert --to slides`) is "slide" or
@@ -36,6 +36,7 @@ from pygments.formatters import HtmlFormatter
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "tutorial"
+TEACHING, SOLUTIONS = "tutorial/teaching.html", "solutions.html"
 
 
 # ------------------------------------------------------------- notebook cells as HTML
@@ -56,7 +57,7 @@ class MathMLRenderer(IPythonRenderer):
 def mathml(formula, display="inline"):
     """A LaTeX formula as MathML."""
     # The converter knows the environment align*, which looks the same as aligned.
-    formula = re.sub(r"\{aligned\}", "{align*}", formula)
+    formula = formula.replace("{aligned}", "{align*}")
     return convert(formula, display=display)
 
 
@@ -212,23 +213,24 @@ def solutions(parts):
     return body
 
 
-def contents(introduction, lessons, decks, for_teachers):
-    """The index: the notebook's introduction, and where to go."""
+def contents(parts, for_teachers):
+    """The notebook's introduction, and where to go."""
+    introduction, *lessons = parts
     places = [link("playground/index.html", "The page")
               + ": watch Reptile learn; there is nothing to install"]
     for title in lessons:
         place = link(f"{name_of(title)}.html", title)
-        if title in decks:
+        if slides_of(parts[title]):
             place += f" ({link(deck_name(title), 'slides')})"
         places.append(place)
     places.append(link("tutorial_class.ipynb", "The notebook for a class")
                   + ", to be run in the project's folder")
     if for_teachers:
-        places.append("For teachers: " + link("tutorial/teaching.html", "notes")
-                      + ", " + link("solutions.html", "solutions"))
+        places.append("For teachers: " + link(TEACHING, "notes")
+                      + ", " + link(SOLUTIONS, "solutions"))
 
     items = "".join(f"<li>{place}</li>" for place in places)
-    return f"{joined(introduction)}\n<h2>Where to go</h2>\n<ul>{items}</ul>"
+    return f"{joined(parts[introduction])}\n<h2>Where to go</h2>\n<ul>{items}</ul>"
 
 
 def playground():
@@ -255,32 +257,43 @@ def deck_name(title):
 def pages_of(notebook, for_teachers):
     """{file name: HTML} of all pages."""
     parts = parts_of(notebook)
-    title, *lessons = parts
-    home = link("index.html", "Contents")
-    public = {part: [cell for cell in cells if "solution" not in cell.tags]
-              for part, cells in parts.items()}
-    decks = {part: slides_of(public[part]) for part in lessons}
-    decks = {part: slides for part, slides in decks.items() if slides}
+    public = {title: [cell for cell in cells if "solution" not in cell.tags]
+              for title, cells in parts.items()}
 
-    pages = {"playground/index.html": playground()}
-    introduction = contents(public[title], lessons, decks, for_teachers)
-    pages["index.html"] = page(title, f"<main>{introduction}</main>")
-    for i, part in enumerate(lessons):
-        links = [home]
-        if part in decks:
-            links.append(link(deck_name(part), "Slides"))
-            pages[deck_name(part)] = slide_page(part, decks[part])
-        if i + 1 < len(lessons):
-            following = lessons[i + 1]
-            links.append(link(f"{name_of(following)}.html", f"Next: {following}"))
-        pages[f"{name_of(part)}.html"] = text_page(part, joined(public[part]), links)
-
+    first = next(iter(public))
+    index = page(first, f"<main>{contents(public, for_teachers)}</main>")
+    pages = {"index.html": index, "playground/index.html": playground()}
+    pages |= lesson_pages(public)
     if for_teachers:
-        teaching = markdown((HERE / "teaching.md").read_text(encoding="utf-8"))
-        back = link("../index.html", "Contents")
-        pages["tutorial/teaching.html"] = text_page("For teachers", teaching, [back])
-        pages["solutions.html"] = text_page("Solutions", solutions(parts), [home])
+        pages |= teacher_pages(parts)
     return pages
+
+
+def lesson_pages(parts):
+    """{file name: HTML} of each lesson and its slides."""
+    pages = {}
+    _, *lessons = parts
+    for title, following in zip(lessons, [*lessons[1:], None]):
+        links = [link("index.html", "Contents")]
+        slides = slides_of(parts[title])
+        if slides:
+            links.append(link(deck_name(title), "Slides"))
+            pages[deck_name(title)] = slide_page(title, slides)
+        if following:
+            links.append(link(f"{name_of(following)}.html", f"Next: {following}"))
+        pages[f"{name_of(title)}.html"] = text_page(title, joined(parts[title]), links)
+    return pages
+
+
+def teacher_pages(parts):
+    """{file name: HTML} of what students need not see."""
+    notes = markdown((HERE / "teaching.md").read_text(encoding="utf-8"))
+    to_notes = [link("../index.html", "Contents")]
+    to_solutions = [link("index.html", "Contents")]
+    return {
+        TEACHING: text_page("For teachers", notes, to_notes),
+        SOLUTIONS: text_page("Solutions", solutions(parts), to_solutions),
+    }
 
 
 def across_pages(pages):
@@ -299,14 +312,13 @@ def across_pages(pages):
             for name, text in pages.items()}
 
 
-def copy_linked_files(name, text, folder):
-    """Copy the project's files to which a page links, or which it shows."""
+def files_linked_from(name, text, folder):
+    """Yield the project's files to which a page links, or which it shows."""
     for address in re.findall(r'(?:href|src)="([^"#:]+)', text):
         target = (folder / name).parent / address
-        source = ROOT / target.resolve().relative_to(folder)
-        if source.is_file() and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target)
+        path = target.resolve().relative_to(folder)
+        if (ROOT / path).is_file():
+            yield path
 
 
 def build(folder, for_teachers=True):
@@ -315,13 +327,17 @@ def build(folder, for_teachers=True):
     notebook = nbformat.read(ROOT / "tutorial.ipynb", as_version=4)
     pages = across_pages(pages_of(notebook, for_teachers))
 
+    for name in (TEACHING, SOLUTIONS):
+        (folder / name).unlink(missing_ok=True)  # of an earlier site, for teachers
+    for name, text in pages.items():
+        for path in files_linked_from(name, text, folder):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, folder / path)
     for name, text in pages.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     nbformat.write(class_copy(notebook), folder / "tutorial_class.ipynb")
-    for name, text in pages.items():
-        copy_linked_files(name, text, folder)
 
 
 def main():
