@@ -7,6 +7,18 @@ for (const fragment of document.querySelectorAll(".fragment")) {
   fragment.classList.add("later");
 }
 
+// A figure is as high as the style allows, unless the slide then needs more than the
+// window; it stays at least 15 rem high, 360 px at 1280 x 720.
+function fitFigures(slide) {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const excess = (slide.scrollHeight - slide.clientHeight) / rem;
+  const figures = slide.querySelectorAll("img");
+  for (const figure of excess > 0 ? figures : []) {
+    const height = figure.clientHeight / rem - excess / figures.length;
+    figure.style.maxHeight = `${Math.max(height, 15)}rem`;
+  }
+}
+
 function current() {
   return Math.round(scrollY / innerHeight);
 }
@@ -51,6 +63,7 @@ function goToAddress() {
   goTo(Number(location.hash.slice(1)) - 1 || 0);
 }
 
+addEventListener("load", () => slides.forEach(fitFigures));
 history.scrollRestoration = "manual";
 addEventListener("hashchange", goToAddress);
 goToAddress();

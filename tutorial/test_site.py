@@ -109,7 +109,7 @@ OVERFLOWING = """
   const wide = parts.some((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth);
   const high = slide.scrollHeight > slide.clientHeight;
   const images = [...slide.querySelectorAll("img")];
-  const small = images.some((image) => image.clientHeight < 300);
+  const small = images.some((image) => image.clientHeight < 350);
   return wide || high || small ? [i + 1] : [];
 })
 """
