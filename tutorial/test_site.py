@@ -3,10 +3,10 @@
 import re
 import shutil
 
-import nbformat
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no package playwright")
+nbformat = pytest.importorskip("nbformat", reason="no packages of the extra notebook")
 site = pytest.importorskip("tutorial.site", reason="no packages of the extra notebook")
 
 PROJECTOR = {"width": 1280, "height": 720}
