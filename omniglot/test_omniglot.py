@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import zipfile
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -27,7 +28,7 @@ from PIL import Image
 
 import omniglot.data as omniglot
 from omniglot import demo
-from reptile import MLP, adapt, train
+from reptile import MLP, adapt, fomaml, joint, reptile, train
 
 ROOT = str(Path(__file__).parents[1])
 needs_images = pytest.mark.skipif(
@@ -225,13 +226,17 @@ def test_support_set_is_seen_at_each_step_and_the_query_set_only_at_the_last():
     x, y = omniglot.support_and_query(images, 4, 3, 8, 2)(np.random.default_rng(0), 5)
     assert x.shape == (3, 5, 24, 3) and y.shape == (3, 5, 24)
     for t in range(5):
-        seen = [{(codes[tuple(np.round(a, 4))], label) for a, label in zip(x_i, y_i)}
-                for x_i, y_i in zip(x[:, t], y[:, t])]  # of each step
-        assert seen[0] == seen[1] and len(seen[0]) == 4 * 2 and len(seen[2]) == 4 * 6
-        assert not {code for code, _ in seen[0]} & {code for code, _ in seen[2]}
-        assert len({(c, label) for (c, _), label in seen[0] | seen[2]}) == 4
-        # Repeated, each drawing of the support set counts as much as the others.
-        assert len({np.sum(x[0, t] == a) for a in x[0, t]}) == 1
+        first, second, last = (  # of each step, how often each drawing is met
+            Counter(codes[tuple(np.round(a, 4))] for a in x[i, t]) for i in range(3))
+        assert first == second and set(first.values()) == {3}
+        assert len(first) == 4 * 2 and len(last) == 4 * 6
+        assert not first.keys() & last.keys()
+        labels = {}  # of each class, at all steps
+        for i in range(3):
+            for a, label in zip(x[i, t], y[i, t]):
+                c, _ = codes[tuple(np.round(a, 4))]
+                labels.setdefault(c, set()).add(int(label))
+        assert sorted(labels.values(), key=min) == [{0}, {1}, {2}, {3}]
     with pytest.raises(ValueError, match="does not fill"):
         omniglot.support_and_query(images, 4, 3, 8, 3)
 
@@ -328,19 +333,17 @@ def test_gradient_combinations_are_drawn(small, fork, tmp_path, monkeypatch):
         assert image.size[0] > 1000
 
 
-def test_a_combination_is_its_sum_of_gradients_written_out():
+def test_combinations_are_those_of_the_paper():
+    # g1 alone is joint training, the last one alone FOMAML, the sum of all Reptile.
     rng, net = np.random.default_rng(0), MLP([5, 7, 3], loss="cross-entropy")
-    phi, method = net.init(rng), demo.combination("g1 + g2 + g3")
-    x = rng.normal(size=(3, 1, 6, 5)).astype(np.float32)
-    y = rng.integers(3, size=(3, 1, 6))
-    w, total = phi, 0
-    for x_i, y_i in zip(x, y):
-        gradient = net.loss_and_gradient(w, x_i[0], y_i[0])[1]
-        w, total = w - np.float32(0.01) * gradient, total + gradient
-    found = method.meta_gradient(net, phi, x, y, method.alpha)
-    np.testing.assert_allclose(found[0], total, atol=1e-6)
-    last = demo.combination("g3").meta_gradient(net, phi, x, y, method.alpha)
-    np.testing.assert_allclose(last[0], gradient, atol=1e-6)
+    x, y = rng.normal(size=(4, 1, 6, 5)), rng.integers(3, size=(4, 1, 6))
+    phi = net.init(rng, np.float64)
+    for name, k, known in (("g1", 1, joint), ("g2", 2, fomaml), ("g4", 4, fomaml),
+                           ("g1 + g2", 2, reptile), ("g1 + g2 + g3", 3, reptile)):
+        method = demo.combination(name)
+        assert method.k == k and method.shots == 5 * k
+        found = method.meta_gradient(net, phi, x[:k], y[:k], 0.1)
+        np.testing.assert_allclose(found, known(net, phi, x[:k], y[:k], 0.1), rtol=1e-9)
 
 
 def test_without_last_layer_all_classes_are_equally_likely():
