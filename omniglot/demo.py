@@ -67,7 +67,7 @@ class Method(NamedTuple):
 
     def step_size(self, N):
         """α for N classes: each has 1/N of the gradient, which Adam would rescale."""
-        return self.alpha if self.inner else self.alpha * N / 5
+        return self.alpha if self.inner else N / 5 * self.alpha
 
 
 # Chosen by benchmarks/tune_omniglot.py, by one rule, on two alphabets of small1 that it
