@@ -283,9 +283,10 @@ read_address();
 build_transport();
 listen_to_points();
 element("n").addEventListener("input", (event) => {
-  set("n", event.target.value);
+  settings.n = +event.target.value;
   learn_from_points();
 });
+element("n").addEventListener("change", write_address);  // Safari allows 3 a second
 playable(element("n-play"), element("n"), 250);
 begin();
 
