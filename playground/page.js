@@ -13,6 +13,7 @@ const CHOICES = {
   n: [8, ...Array.from({ length: 33 }, (_, i) => i)],
 };
 const FRAME = 13.5;  // ms of computing a frame, of 16.7 at 60 frames a second
+const LEAST = 8;  // ms of training and judging, where drawing takes long
 
 const settings = {};
 const player = new Player();
@@ -20,6 +21,7 @@ const reduced_motion = matchMedia("(prefers-reduced-motion: reduce)");
 let run;
 let guess = null;  // what the reader said that the star of k = 1 would do
 let last_frame = null, drawing_time = 3;  // ms
+let yours_in_star = null;  // { star, task, path }: the ray to the ten points
 
 // ---------------------------------------------------------------------------- settings
 
@@ -96,7 +98,7 @@ function frame(now) {
   frame_requested = false;
   const start = performance.now();
   const elapsed = Math.min(now - (last_frame ?? now), 100);
-  const budget = Math.max(FRAME - drawing_time, 5);
+  const budget = Math.max(FRAME - drawing_time, LEAST);
   last_frame = now;
 
   if (player.playing) player.advance(run, pace(), elapsed, 0.7 * budget);
@@ -128,6 +130,7 @@ function learn_from_points() {
   const data = your_data(run.family);
   for (const start of STARTS)
     if (start.phi) learn_curve(start, data, settings.n);
+  yours_in_star = null;
   place_handles();
   element("one-side").setAttribute("aria-pressed", yours.one_side);
   request_frame();
@@ -139,13 +142,19 @@ function draw() {
   learn_curve(live, data, settings.n);
   run.leave_trail();
 
-  const task = plane_of_functions(run.family, data.y, data.x);
-  const your_ray = ray(NET, live.phi, run.family, data, ALPHA, RAY_STEPS);
-  draw_plane(run, { task, path: your_ray.path });
+  if (yours_in_star?.star !== run.star) yours_in_star = add_yours(run.star, data);
+  draw_plane(run, yours_in_star);
   draw_curve(run);
   draw_error(run);
   show_errors(data);
   show_words();
+}
+
+/* The ray to the ten points, from the φ of the star. */
+function add_yours(star, data) {
+  const task = plane_of_functions(run.family, data.y, data.x);
+  const { path } = ray(NET, star.phi, run.family, data, ALPHA, RAY_STEPS);
+  return { star, task, path };
 }
 
 /* What the page says of this run's settings. */

@@ -327,6 +327,10 @@ def test_curves_and_errors_equal_numpy(visit):
         place = np.linalg.lstsq(BASES["sines"](points[:, :1]), points[:, 1], rcond=None)
         cross = on_plane(page, crosses_of(page, "#your-cross"))
         np.testing.assert_allclose(cross, [place[0]], atol=0.02)
+        W = adapt(NETWORK, phis["live"], points[:, :1], points[:, 1:], ALPHA, 8)
+        end = least_squares(NETWORK.predict(W, X)[:, 0])
+        [ray] = lines_of(page, "#your-ray")
+        np.testing.assert_allclose(on_plane(page, ray)[-1], end, atol=0.01)
 
         [truth] = lines_of(page, "#truth")
         x, f = np.hsplit(on_curve(page, truth), 2)
