@@ -82,6 +82,11 @@ class Run {
     return this.line === 3 ? this.phi : this.before;
   }
 
+  /* How many outer steps led to it. */
+  get shown_iteration() {
+    return this.line === 3 ? this.iteration : Math.max(this.iteration - 1, 0);
+  }
+
   /* Compute one whole iteration. What of it is shown is up to `line` and `steps`. */
   compute() {
     try {
@@ -146,9 +151,11 @@ class Run {
     return plane_of_functions(this.family, NET.predict(weights, X));
   }
 
-  /* Remember where φ is now, if it has moved. */
+  /* Remember where φ is now, if it has moved: as its star shows it, so that the rays
+     begin there, or as line 3 has moved it. */
   leave_trail() {
-    const [p, q] = this.place(this.shown_phi);
+    const singly = this.trajectory.length > 0;
+    const [p, q] = this.place(singly ? this.shown_phi : this.star.phi);
     const [last_p, last_q] = this.trail.at(-1) ?? [];
     if (p === last_p && q === last_q) return;
     this.trail.push([p, q]);
@@ -158,13 +165,12 @@ class Run {
   /* Does the star show an earlier φ than the present one? */
   get star_is_old() {
     if (this.star === null) return true;
-    if (this.diverged) return false;
-    return this.line === 3 && this.star.iteration < this.iteration;
+    return !this.diverged && this.star.iteration < this.shown_iteration;
   }
 
   /* Judge the present φ on the new tasks: a generator that stops after each ray. */
   * judge() {
-    const phi = this.shown_phi, iteration = this.iteration, rays = [];
+    const phi = this.shown_phi, iteration = this.shown_iteration, rays = [];
     for (const task of this.new_tasks) {
       rays.push(ray(NET, phi, this.family, task, ALPHA, RAY_STEPS));
       yield;
