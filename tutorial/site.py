@@ -190,8 +190,9 @@ def slide_page(title, slides):
     """The slides of a lesson, one below the other, each as high as the window."""
     sections = "\n".join(slide(cells) for cells in slides)
     script = (HERE / "slides.js").read_text(encoding="utf-8")
-    return page(f"{title} (slides)", f"<main>\n{sections}\n</main>", "slides",
-                f"<script>\n{script}</script>")
+    way_back = f"<nav>{link(name_of(title) + '.html', 'Text')}</nav>"
+    return page(f"{title} (slides)", f"<main>\n{sections}\n</main>\n{way_back}",
+                "slides", f"<script>\n{script}</script>")
 
 
 def slide(cells):
