@@ -37,7 +37,8 @@ QUOTED = {  # name: numbers that nothing here measures, and why they are true
     "steps before": "g_1, g_2, g_3 have 0, 1, 2 inner steps before them",
     "expansion": "g_2 + g_3: the sum of (1, −1) and (1, −2) is (2, −3)",
     "waves": "the task of the exercise: a from 1 to 2",
-    "omniglot": "20 drawings of each character: Lake et al., Science 350:1332 (2015)",
+    "omniglot": "20 drawings of each character: Lake et al., Science 350:1332 (2015); "
+    "136 characters in the file small1, as `python -m omniglot.demo` prints",
     "rerun": "10 minutes: 299 CPU seconds with every RERUN, 15 more for two terms",
     "bias": "a constant 1 is appended; the ordinary derivative is 1",
     "discs": "220 points less the 20 given: 200; 0.5 is one half",
@@ -46,7 +47,6 @@ QUOTED = {  # name: numbers that nothing here measures, and why they are true
     "resume": "α = 0.02 and ε = 0.1 in an example; at least 100 tasks is advice; "
     "1-shot is the name of a setting",
     "characters": "98.7 and 97.7 %: arXiv:1803.02999v3, table 1",
-    "preparation": "39.4 %: benchmarks/omniglot_preparation.py, raw, random, 50 steps",
     "points": "20: a support set and a query set of ten points each",
     "price": "5 + 4 * 2 = 13 gradients; 13 / 5 = 2.6",
 }
