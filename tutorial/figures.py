@@ -436,7 +436,7 @@ def fading(alphas, left, in_use):
     axes.axhline(1, color="0.8", linewidth=2)
     for name, runs in left.items():
         middle = np.median(runs, axis=0)
-        shares = zip(alphas, middle)
+        shares = [(a, share) for a, share in zip(alphas, middle) if a > 5e-4]
         print(f"{name:8}", *(f" {alpha:g}: {share:.0%}" for alpha, share in shares))
         axes.semilogx(alphas, middle, LINES[name], color=COLOURS[name], label=name)
         axes.fill_between(
