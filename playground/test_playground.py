@@ -366,7 +366,7 @@ def test_curves_and_errors_equal_numpy(visit):
 
 
 def test_answers_are_quick(visit):
-    """In ms, the best of several; limits far above a laptop's, as machines are shared."""
+    """In ms, the best of several; limits far above a laptop's: machines are shared."""
     page = visit()
     best = """(f, n) => Math.min(...Array.from({ length: n }, () => {
         const start = performance.now();
