@@ -61,7 +61,7 @@ function tell_end(run, guess) {
       + "descends the mean loss of all tasks. The mean of all "
       + `${run.settings.tasks} is zero, and so φ learns to predict zero. With k > 1, `
       + "later steps are taken further along each task’s own path, and they open the "
-      + "star: see lesson 1 of the tutorial.";
+      + "star: see lesson 4 of the tutorial.";
   const share = run.star.error / run.errors[0][1];
   if (share > 1 / 2)
     return `From φ, the same 8 steps still lead hardly further (${numbers}).`;
