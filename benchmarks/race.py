@@ -2,7 +2,7 @@
 
     MALLOC_TOP_PAD_=33554432 python benchmarks/race.py > benchmarks/race.txt
 
-takes about 20 minutes on one core. (The variable makes Linux hand out memory in large
+takes up to an hour on one core. (The variable makes Linux hand out memory in large
 pieces. Without it FOMAML takes four times as long here, and MAML 1.6 times: they store
 the path, and the system spends the time on making new memory.)
 
