@@ -1,10 +1,8 @@
 """A race on sines: Reptile, FOMAML and MAML, each at its best outer step size.
 
-    MALLOC_TOP_PAD_=33554432 python benchmarks/race.py > benchmarks/race.txt
+    python benchmarks/race.py > benchmarks/race.txt
 
-takes up to an hour on one core. (The variable makes Linux hand out memory in large
-pieces. Without it FOMAML takes four times as long here, and MAML 1.6 times: they store
-the path, and the system spends the time on making new memory.)
+takes up to an hour on one core.
 
 The sine demo's network and α, five tasks an iteration, k = 5 inner steps for Reptile.
 FOMAML and MAML are trained *as they are tested*: k − 1 = 4 steps on one support set of
@@ -15,7 +13,7 @@ The outer optimiser is Adam. One rule chooses the outer step size of each: const
 falling linearly to zero, and ε doubled or halved until the error stops getting smaller.
 It is the mean error after 8 steps of three runs whose tasks and test sines the race
 does not use. (Plain outer steps are left out: at the ε that this rule finds for FOMAML,
-one of the ten runs diverges.)
+at least one of the ten runs diverges.)
 
 Then each makes ten runs, with the same random φ, tasks and test sines as the others.
 All runs of a method advance together: row r of `phi` is run r.
