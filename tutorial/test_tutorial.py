@@ -4,7 +4,7 @@ Each number in the text must be found where the cell's metadata says that it com
 
     code:ID         the source or the printed output of that cell
     recorded:NAME   tutorial/recorded.json: the mean of a row, or its name
-    file:PATH       a file of this project
+    file:PATH#WORD  a file of this project, or only its lines with that word
     quoted:NAME     a list below, with the reason or the reference
 """
 
@@ -191,7 +191,9 @@ def text_of(place):
         code = re.sub(r"(?<=\d)_(?=\d)", "", source(cell))  # 20_000
         return code + "\n" + printed(cell)
     if kind == "file":
-        return (ROOT / name).read_text(encoding="utf-8")
+        path, _, word = name.partition("#")
+        lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+        return "\n".join(line for line in lines if word in line)
     if kind == "quoted":
         return QUOTED[name]
     rows = figures.recorded(name)
