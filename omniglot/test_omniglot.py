@@ -28,7 +28,7 @@ from PIL import Image
 
 import omniglot.data as omniglot
 from omniglot import demo
-from reptile import MLP, adapt, fomaml, joint, reptile, train
+from reptile import MLP, Adam, adapt, fomaml, joint, reptile, train
 
 ROOT = str(Path(__file__).parents[1])
 needs_images = pytest.mark.skipif(
@@ -251,18 +251,25 @@ def test_accuracy_knows_right_from_wrong_and_never_asks_what_it_showed():
     assert abs(chance.mean() - 25) < 4  # only a drawing met twice would be recognised
 
 
-def test_classifiers_against_loops_over_tasks():
+def test_interval_of_a_fair_coin():
+    # Deviation 50, so 1.96 * 50 / sqrt(100) = 9.8.
+    assert demo.interval(np.tile([0, 100], 50)).strip() == "50.0 ± 9.8"
+
+
+@pytest.mark.parametrize("inner, alpha", [(None, 0.3), (Adam, 0.05)])
+def test_classifiers_against_loops_over_tasks(inner, alpha):
     rng, net = np.random.default_rng(0), MLP([5, 7, 3], loss="cross-entropy")
     support, query = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 8, 5))
     support, query = omniglot.standardise(support), omniglot.standardise(query)
     phi = net.init(rng)
     nearest = demo.nearest_neighbour(support, query)
-    labels = demo.adapted(net, phi, 0.3, None, 6, support, query)
+    labels = demo.adapted(net, phi, alpha, inner, 6, support, query)
     for t in range(2):
-        w = phi
+        w, adam = phi, Adam()
         for _ in range(6):  # steps on all of the support set, written out
             x, y = support[t].reshape(12, 5), np.repeat(range(3), 4)
-            w = w - np.float32(0.3) * net.loss_and_gradient(w, x, y)[1]
+            gradient = net.loss_and_gradient(w, x, y)[1]
+            w = adam.step(w, gradient, alpha) if inner else w - alpha * gradient
         for q in range(8):
             assert labels[t, q] == net.predict(w, query[t, q][None])[0].argmax()
             distance = np.linalg.norm(support[t] - query[t, q], axis=-1).min(axis=1)
@@ -325,10 +332,12 @@ def test_demo_prints_its_table_and_draws_its_figures(small, tmp_path):
     assert row[3] == f"{np.mean(right):.1f}"
 
 
-def test_gradient_combinations_are_drawn(small, fork, tmp_path, monkeypatch):
+def test_gradient_combinations_are_drawn(small, fork, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo.multiprocessing, "Pool", fork.Pool)
     demo.main("--gradient-combinations --iterations 10 --ways 3 --hidden 9 --data data "
               "--figures .".split())
+    out = capsys.readouterr().out
+    assert len(set(re.findall(r"(g\S.*, seed [012]): .* ->", out))) == 7 * 3
     with Image.open(tmp_path / "gradient_combinations.png") as image:
         assert image.size[0] > 1000
 
