@@ -1,7 +1,7 @@
 """Checks for the exercises of tutorial.ipynb: each names the mistake it finds.
 
     check_step(answer)       lesson 1   Reptile's outer step
-    check_waves(draw)        lesson 1   a task distribution of square waves
+    check_waves(draw)        lesson 4   a task distribution of square waves
     check_updates(answer)    lesson 2   Reptile, FOMAML and MAML
     check_expansion(answer)  lesson 3   Reptile's meta-gradient to first order
 
@@ -236,12 +236,12 @@ def wrong_tasks(net, phi, x, y, alpha, epsilon):
     }
 
 
-# ------------------------------------------------------------- lesson 1: square waves
+# ------------------------------------------------------------- lesson 4: square waves
 
 
 @in_one_line
 def check_waves(draw):
-    """Lesson 1: draw(rng) is a task f, f(x) = a sign(sin(x + b)), as a function of x.
+    """Lesson 4: draw(rng) is a task f, f(x) = a sign(sin(x + b)), as a function of x.
 
     a ~ U[1, 2] and b ~ U[0, 2π] must come from `rng`, when the task is drawn.
     """
@@ -497,6 +497,8 @@ def expansions(net, phi, x, y, alpha):
             both - alpha * H(0, g1),
         "there are two Hessian terms, as in MAML; Reptile has H2 g1 alone":
             both - alpha * (H(1, g1) + H(0, g2)),
+        "this is the mean over both orders; here mini-batch 1 comes first: H2 g1":
+            both - alpha * (H(1, g1) + H(0, g2)) / 2,
         "the Hessian term is halved; subtract all of it": both - alpha * H(1, g1) / 2,
         "this is FOMAML's expansion; add g1": g2 - alpha * H(1, g1),
         "this is MAML's expansion; Reptile's is g1 + g2 - alpha H2 g1":

@@ -33,6 +33,7 @@ QUOTED = {  # name: numbers that nothing here measures, and why they are true
     "lesson 1": "all 50 points less the 10 given: 40; an error of 4.1 is above 4",
     "parameters": "2 * 64 + 65 * 64 + 65 = 4,353 for the layers 1-64-64-1",
     "paper": "5.2 and 6.3: sections of arXiv:1803.02999v3",
+    "orders": "5! = 120 orders of five mini-batches",
     "algebra": "40/49: (50 − 10) / (50 − 1), for ten of 50 points; −1/49 likewise",
     "steps before": "g_1, g_2, g_3 have 0, 1, 2 inner steps before them",
     "expansion": "g_2 + g_3: the sum of (1, −1) and (1, −2) is (2, −3)",
