@@ -159,9 +159,15 @@ function show_probabilities() {
 
   const empty = TITLES.filter((_, i) => board.drawings[i].length === 0);
   const after = `After ${k} step${k === 1 ? "" : "s"} the input is most probably`;
-  element("drawing-k-value").textContent = k;
+  element("drawing-k-value").textContent = k === 1 ? "1 step" : `${k} steps`;
   element("drawing-status").textContent = empty.length
-    ? `Draw something in ${empty.join(", ")}.` : `${after} ${answers.join(", ")}.`;
+    ? `Draw something in ${listed(empty)}.` : `${after} ${answers.join(", ")}.`;
+}
+
+/* Words in a row: "a", "a and b", "a, b and c". */
+function listed(words) {
+  const first = words.slice(0, -1).join(", ");
+  return first ? `${first} and ${words.at(-1)}` : words[0];
 }
 
 function percent(p) {
@@ -217,6 +223,7 @@ function listen_to_drawings() {
   });
   element("example").addEventListener("click", () => {
     board.example = (board.example + 1) % INPUTS.length;
+    element("drawing-k").value = 1;
     change_drawings([...CLASSES, INPUTS[board.example]]);
   });
   element("drawing-k").addEventListener("input", show_probabilities);

@@ -42,10 +42,24 @@ function your_data(family) {
 /* Adapt the start's φ to the ten points in n steps: the curve f on GRID, and its
    squared error on the truth; f is null if it diverged. */
 function learn_curve(start, { x, y, truth }, n) {
-  const weights = last(adapt(NET, start.phi, x, y, ALPHA, n));
+  const losses = [];
+  let weights;
+  for (weights of adapt(NET, start.phi, x, y, ALPHA, n))
+    losses.push(mse(NET.predict(weights, x), y));
+  start.jumps = rise(losses) > losses[0] / 10;
   const f = NET.predict(weights, GRID);
   start.error = mse(f.filter((_, i) => i % 2 === 0), truth);
   start.f = start.error < DIVERGED ? f : null;  // not so if it is NaN
+}
+
+/* How far the losses rise at most above the smallest one before. */
+function rise(losses) {
+  let smallest = Infinity, largest_rise = 0;
+  for (const loss of losses) {
+    smallest = Math.min(smallest, loss);
+    largest_rise = Math.max(largest_rise, loss - smallest);
+  }
+  return largest_rise;
 }
 
 function build_curve() {

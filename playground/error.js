@@ -83,7 +83,10 @@ function draw_earlier({ tasks }) {
   group.replaceChildren();
   const runs = earlier.filter((run) => run.tasks === tasks);
   const ends = runs.map(({ errors }) => at(errors.at(-1)));
-  const heights = apart(ends.map(([, y]) => y + 0.9 * rem), 0.9 * rem);
+  const wanted = apart(ends.map(([, y]) => y + 0.9 * rem), 0.9 * rem);
+  const lowest = at([0, RANGES[tasks][0]])[1] - 0.3 * rem;  // above the axis
+  const excess = Math.max(0, ...wanted.map((height) => height - lowest));
+  const heights = wanted.map((height) => height - excess);
   runs.forEach(({ label, method, errors }, i) => {
     make("path", group, { d: line_through(errors.map(at)), class: `line-${method}` });
     make("text", group, { x: ends[i][0], y: heights[i], class: "end" }, label);

@@ -22,6 +22,8 @@ let run;
 let guess = null;  // what the reader said that the star of k = 1 would do
 let last_frame = null, drawing_time = 3;  // ms
 let yours_in_star = null;  // { star, task, path }: the ray to the ten points
+let open_star = null;  // { k, tasks, star } of the last finished run with k > 1
+let restarted = false;  // did new settings end a run that was under way?
 
 // ---------------------------------------------------------------------------- settings
 
@@ -60,7 +62,9 @@ function build_settings() {
   for (const name of ["k", "epsilon", "meta", "tasks", "seed"])
     element(name).addEventListener("change", (event) => {
       set(name, event.target.value);
+      const under_way = run.iteration > 0 && !run.finished;
       begin();
+      restarted = under_way;
     });
   element("pace").addEventListener("change", ({ target }) => set("pace", target.value));
   addEventListener("hashchange", () => {
@@ -74,7 +78,11 @@ function build_settings() {
 /* A new run with the present settings. */
 function begin() {
   player.pause();
-  if (run) keep_errors(run);
+  if (run) {
+    keep_errors(run);
+    keep_open_star(run);
+  }
+  restarted = false;
   const family = run?.family;
 
   run = new Run({ ...settings });
@@ -84,6 +92,16 @@ function begin() {
   draw_backgrounds();
   show_settings();
   request_frame();
+}
+
+function keep_open_star({ finished, diverged, settings: { k, tasks }, star }) {
+  if (finished && !diverged && k > 1) open_star = { k, tasks, star };
+}
+
+/* The star to draw behind that of k = 1 when its run has ended, or null. */
+function open_star_behind({ finished, method, settings: { tasks } }) {
+  const wanted = finished && method === "joint" && open_star?.tasks === tasks;
+  return wanted ? open_star : null;
 }
 
 let frame_requested = false;
@@ -143,18 +161,18 @@ function draw() {
   run.leave_trail();
 
   if (yours_in_star?.star !== run.star) yours_in_star = add_yours(run.star, data);
-  draw_plane(run, yours_in_star);
+  draw_plane(run, yours_in_star, open_star_behind(run));
   draw_curve(run);
   draw_error(run);
   show_errors(data);
   show_words();
 }
 
-/* The ray to the ten points, from the φ of the star. */
+/* The ray to the ten points, from the φ of the star, of the slider's steps. */
 function add_yours(star, data) {
   const task = plane_of_functions(run.family, data.y, data.x);
-  const { path } = ray(NET, star.phi, run.family, data, ALPHA, RAY_STEPS);
-  return { star, task, path };
+  const { path } = ray(NET, star.phi, run.family, data, ALPHA, settings.n);
+  return { star, task, path: path.filter((place) => place.every(Number.isFinite)) };
 }
 
 /* What the page says of this run's settings. */
@@ -162,10 +180,11 @@ function show_settings() {
   const { k, tasks } = run.settings, fomaml = run.method === "fomaml";
   element("watch").dataset.method = run.method;
   typeset("k-steps", k === 1 ? "k = 1 gradient step" : `k = ${k} gradient steps`);
-  typeset("move", fomaml ? "Move φ as the last of them went."
+  typeset("move", fomaml ? "Move φ by the last gradient only."
     : "Move φ a little towards W.");
   typeset("outer-formula", fomaml ? "φ ← φ − ε α gₖ" : "φ ← φ + ε (W − φ)");
   typeset("plane-says", PLANE_SAYS[tasks]);
+  typeset("starts-say", STARTS_SAY[tasks]);
   for (const word of document.querySelectorAll(".one-task"))
     word.textContent = run.family.one;
 }
@@ -174,20 +193,36 @@ function show_settings() {
 function show_words() {
   const { k, tasks } = run.settings, singly = run.trajectory.length > 0;
   element("watch").dataset.line = singly ? run.line : 0;
-  typeset("story", tell(run, guess));
+  const again = restarted && run.line === 0;
+  const news = again ? "New settings: training starts again. " : "";
+  typeset("story", news + tell(run, guess));
+  element("watch").toggleAttribute("data-first", singly && run.iteration === 1);
   typeset("progress", `Iteration ${whole(run.iteration)} of ${whole(ITERATIONS)}, `
     + `ε = ${number(run.epsilon_now)}`);
   typeset("curve-says", singly
     ? "The inner loop: W, and the ten points of its last step."
-    : "Drag the points: the thick curve learns them.");
-  typeset("n-value", settings.n === 1 ? "1 step" : `${settings.n} steps`);
+    : tell_points());
+  const steps = settings.n === 1 ? "1 step" : `${settings.n} steps`;
+  typeset("n-value", steps);
+  typeset("table-steps", steps);
   typeset("play", play_label());
 
+  const focused = document.activeElement;
   element("inner-step").disabled = run.finished || (run.line === 2 && run.steps === k);
   element("outer-step").disabled = run.finished;
   element("again").disabled = run.iteration === 0;
+  if (focused.disabled) element(run.finished ? "play" : "outer-step").focus();
   const solved = run.finished && !run.diverged && k > 1 && tasks === "sines";
-  element("question").hidden = !solved || guess !== null;
+  show_question(solved && guess === null);
+  element("back").hidden = !open_star_behind(run);
+}
+
+/* On a phone it may be below the window, while the star is within. */
+function show_question(asked) {
+  const question = element("question"), appears = asked && question.hidden;
+  question.hidden = !asked;
+  const watching = element("plane").getBoundingClientRect().bottom > 0;
+  if (appears && watching) question.scrollIntoView({ block: "nearest" });
 }
 
 function play_label() {
@@ -225,6 +260,14 @@ function build_transport() {
       player.play();
       element("play").focus();
     });
+
+  element("back").addEventListener("click", () => {
+    set("k", CHOICES.k[0]);
+    begin();
+    if (!yours.one_side) element("one-side").click();
+    player.play();
+    element("play").focus();
+  });
 }
 
 /* A button that walks a slider from 0 to its last step, and pauses if pressed again. */

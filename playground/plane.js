@@ -5,8 +5,9 @@ const EXTENT = 6.05;  // of the picture, from the middle; a task is at most 5 aw
 const RIM = 5.55;  // where the functions are drawn that stand at the rim
 
 /* In the order in which they are painted. */
-const PLANE_PATHS = ["rings", "glyphs", "trail", "rays", "ends", "crosses", "your-ray",
-  "your-end", "your-cross", "task-ring", "inner", "inner-dots", "pull", "outer", "phi"];
+const PLANE_PATHS = ["rings", "glyphs", "trail", "ghost", "rays", "ends", "crosses",
+  "your-ray", "your-end", "your-cross", "task-ring", "inner", "inner-dots", "pull",
+  "outer", "phi"];
 const PLANE_TEXTS = ["ring-text", "your-text", "task-text", "W-text", "phi-text"];
 
 function build_plane() {
@@ -46,10 +47,13 @@ function draw_plane_background(run) {
   draw_text("ring-text", run.family.rim, at([2.6, 4.4]));
 }
 
-/* What moves: the star, φ, the present task, and `yours`, the ray of the ten points. */
-function draw_plane(run, yours) {
+/* What moves: the star, φ, the present task, `yours`, the ray of the ten points, and
+   `behind`, an open star of an earlier run, or null. */
+function draw_plane(run, yours, behind) {
   const at = plane_scale();
 
+  const ghost = behind?.star.rays.map(({ path }) => line_through(path.map(at))) ?? [];
+  draw_path("ghost", ghost.join(""));
   const rays = run.star.rays.map(({ path }) => path.map(at));
   draw_path("rays", rays.map(line_through).join(""));
   draw_path("ends", dots_at(rays.map((points) => points.at(-1))));
