@@ -211,7 +211,7 @@ function show_words() {
   element("inner-step").disabled = run.finished || (run.line === 2 && run.steps === k);
   element("outer-step").disabled = run.finished;
   element("again").disabled = run.iteration === 0;
-  if (focused.disabled) element(run.finished ? "play" : "outer-step").focus();
+  if (focused.disabled) element(run.line === 2 ? "outer-step" : "play").focus();
   const solved = run.finished && !run.diverged && k > 1 && tasks === "sines";
   show_question(solved && guess === null);
   element("back").hidden = !open_star_behind(run);

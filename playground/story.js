@@ -100,8 +100,8 @@ function tell_shut(run, guess, numbers) {
   return `${answer}The star ${shut} (${numbers}). One step a task is plain training on `
     + `all ${run.settings.tasks}, whose best single answer is zero; nothing asks φ to `
     + `be quick. With ${other}, later gradients are taken where the first have led.`
-    + (behind ? " Both φ predict about zero: nearly the same function, but only one is "
-      + "quick." : "");
+    + (behind ? " Both φ predict about zero: nearly the same function, but only one "
+      + "is quick." : "");
 }
 
 /* What to do with the ten points, or what went wrong with them. */
