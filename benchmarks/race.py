@@ -2,7 +2,7 @@
 
     python benchmarks/race.py > benchmarks/race.txt
 
-takes up to an hour on one core.
+takes about half an hour on one core.
 
 The sine demo's network and α, five tasks an iteration, k = 5 inner steps for Reptile.
 FOMAML and MAML are trained *as they are tested*: k − 1 = 4 steps on one support set of
