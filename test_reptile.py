@@ -610,7 +610,7 @@ def test_the_picture_shows_rays_one_outer_step_and_curves():
         W = descend(x_i, y_i, W)
     ends = [sine_demo.plane(net.predict(w, X)) for w in (phi, phi + 0.5 * (W - phi))]
     np.testing.assert_allclose(plane["φ, and its step ε (W − φ)"], ends, atol=1e-4)
-    assert "iteration 70: squared error" in figure.get_suptitle()
+    assert "iteration 70: squared error" in figure.texts[0].get_text()
 
 
 def test_animation_begins_slowly_and_holds_its_last_frame(tmp_path, capsys):
