@@ -303,6 +303,31 @@ def one_function(net, phi):
     show(figure)
 
 
+# What Reptile has found
+
+
+def draw_step(axes, net, phi, point, alpha, colour):
+    """The function before and after one gradient step on one point, (x₀, y₀)."""
+    x_0, y_0 = (np.array([[number]]) for number in point)  # a mini-batch of one
+    W = adapt(net, phi, x_0, y_0, alpha, steps=1)
+    before, after = net.predict(phi, X), net.predict(W, X)
+    axes.plot(X, before, color="0.4", linestyle=":", label="before the step")
+    axes.plot(X, after, color=colour, label="after it")
+    axes.plot(*point, "ko", markersize=16, zorder=3, label="the one point")
+
+
+def draw_kernel(axes, K, alpha, x_0=None):
+    """The image of 2 α K, (50, 50), with a line at x' = x_0. Returns the image."""
+    low, high = X[0, 0], X[-1, 0]
+    image = axes.imshow(
+        2 * alpha * K, cmap="RdBu_r", vmin=-2, vmax=2, origin="lower", aspect="auto",
+        extent=(low, high, low, high), interpolation="nearest",
+    )
+    if x_0 is not None:
+        axes.axhline(x_0, color="black", linestyle="--", linewidth=2)
+    return image
+
+
 # Lesson 2
 
 
