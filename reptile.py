@@ -12,56 +12,59 @@ the paper. A leading axis adapts T tasks at once; a single task may go without i
 
     paper   code             shape             meaning
     φ       phi              (P,)              the initialisation: what is meta-learnt
-    W, φ̃    weights          (T, P)            weights in the inner loop, and after it
+    W       weights          (T, P)            weights in the inner loop, and after it
     α, ε    alpha, epsilon                     inner and outer step size
     g_i     grads[i - 1]     (T, P)            gradient at inner step i = 1 ... k
     φ_i     phis[i - 1]      (T, P)            weights at step i; φ_1 = φ, φ_{k+1} = W
             x, y             (k, T, B, ...)    inputs and targets, B examples per step
+
+The paper also writes φ̃ for W.
 """
+
+from contextlib import contextmanager
+from copy import copy
 
 import numpy as np
 
 
-@np.errstate(over="ignore", invalid="ignore")  # divergence is reported below, in words
 def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
     """k steps of gradient descent on each of T tasks, from φ to W: returns W, (T, P).
 
     phi         (P,), one start for all tasks, or (T, P), one for each
     x, y        k mini-batches: (k, T, B, n_in); (k, T, B, n_out), or labels (k, T, B)
-    optimiser   None for plain steps, or Adam, whose state begins afresh in each call
+    optimiser   None for plain steps, or an Adam(), whose state goes on from call to call
     trajectory  if True, return phis, (k + 1, T, P), and grads, (k, T, P), instead
     errors      FloatingPointError if it diverges, ValueError for unfit arguments
     """
     phi, x, y = check_batches(net, phi, x, y)
-    optimiser = optimiser() if optimiser else None
-
-    k, *tasks = x.shape[:-2]
-    weights, grad = two_arrays([*tasks, net.num_params], phi.dtype)
-    weights[...] = phi  # every task starts from φ
-    layers, layer_grads = net.unpack(weights), net.unpack(grad)  # views into both
-    h = net.layer_inputs(weights, x[0])
+    k = len(x)
+    networks = Networks(net, phi, x[0])  # T of them, and each starts from φ
+    weights = networks.weights
     if trajectory:
-        phis, grads = two_arrays([k + 1, *weights.shape], phi.dtype)
+        phis = np.empty((k + 1, *weights.shape), phi.dtype)
+        grads = np.empty((k, *weights.shape), phi.dtype)
 
     for i in range(k):
-        out = net.forward(layers, h, x[i])
-        net.backward(layers, h, out, y[i], layer_grads)  # fills grad with g_i
+        out = networks.forward(x[i])
+        grad = networks.backward(out, y[i])  # g_i, (T, P)
 
         if trajectory:
             phis[i] = weights
             grads[i] = grad
 
         if optimiser is None:
-            weights -= alpha * grad  # W ← W − α g
+            weights -= alpha * grad  # W ← W − α g, in place
         else:
             weights[...] = optimiser.step(weights, grad, alpha)
 
+    if optimiser is not None:
+        optimiser.average_tasks()
     if not np.isfinite(weights).all():
         raise FloatingPointError(f"diverged: lower alpha = {alpha:g} or check the data")
 
     if trajectory:
-        phis[-1] = weights
-        return phis, grads[:-1]
+        phis[k] = weights
+        return phis, grads
     return weights
 
 
@@ -78,72 +81,52 @@ def train(net, phi, sample, rng, meta_gradient=reptile, *, alpha, epsilon, itera
     meta_gradient  reptile, or one of its relatives below
     epsilon        a number, which falls linearly to zero, or a function of i = 0, 1 ...
     meta_batch     T, tasks per iteration: all start from φ, which moves by their mean
-    inner, outer   None, or Adam: the optimisers of the inner loop and of φ
+    inner, outer   None, or an Adam(): the optimisers of the inner loop and of φ
     """
+    check_start(net, phi, inner, outer)
     alpha = float(alpha)  # NumPy's float64 would turn a float32 φ into float64
-    outer = outer() if outer else None
 
     for i in range(iterations):
-        x, y = sample(rng, meta_batch)  # 1. draw T tasks
-        check_train(phi, x, meta_batch)
-
-        try:  # 2. take k steps on each, from φ to W; here their mean, (P,)
-            W = mean_W(net, phi, x, y, alpha, inner, meta_gradient)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"iteration {i + 1}: {error}") from None
-
-        epsilon_i = schedule(epsilon, i, iterations)
-        if outer is None:
-            phi = phi + epsilon_i * (W - phi)  # 3. φ ← φ + ε (W − φ)
+        if callable(epsilon):
+            epsilon_i = float(epsilon(i))
         else:
-            phi = outer.step(phi, phi - W, epsilon_i)  # φ − W serves as the gradient
+            epsilon_i = float(epsilon) * (1 - i / iterations)
 
-        if not np.isfinite(phi).all():
-            raise FloatingPointError(f"iteration {i + 1}: diverged: lower epsilon")
+        with divergence_in(f"iteration {i + 1}"):
+            # 1. draw T tasks
+            x, y = sample(rng, meta_batch)
+            check_tasks(x, meta_batch)
+
+            # 2. take k steps on each, from φ to W, (P,), here the mean of the tasks' W
+            g = meta_gradient(net, phi, x, y, alpha, inner)
+            check_shape("the meta-gradient", g, (meta_batch, net.num_params))
+            W = phi - alpha * g.mean(axis=0)
+
+            # 3. move φ a little towards W
+            if outer is None:
+                phi = phi + epsilon_i * (W - phi)
+            else:
+                phi = outer.step(phi, phi - W, epsilon_i)  # φ − W serves as gradient
+
+            if not np.isfinite(phi).all():
+                raise FloatingPointError("diverged: lower epsilon")
         yield i + 1, phi.copy()  # changing the copy does not change the training
-
-
-def mean_W(net, phi, x, y, alpha, inner, meta_gradient):
-    """The mean over the tasks of W, (P,); of φ − α g for another meta-gradient g."""
-    if meta_gradient is reptile:  # φ − α (φ − W) / α is W: no need to go there and back
-        return inner_loop(net, phi, x, y, alpha, inner).mean(axis=0)
-
-    g = meta_gradient(net, phi, x, y, alpha, inner)
-    check_meta_gradient(g, len(x[0]), len(phi))
-    return phi - alpha * g.mean(axis=0)
-
-
-def schedule(epsilon, i, iterations):
-    """ε for iteration i = 0, 1, ...: a number falls linearly to zero."""
-    if callable(epsilon):
-        return float(epsilon(i))
-    return float(epsilon * (1 - i / iterations))
-
-
-def two_arrays(shape, dtype):
-    """Memory for two arrays, in one block.
-
-    The system takes small blocks back when they are free, and hands them out again,
-    page by page: with separate arrays FOMAML took five times as long.
-    """
-    return np.empty((2, *shape), dtype)
 
 
 def adapt(net, phi, x, y, alpha, steps, optimiser=None, trajectory=False):
     """Learn new tasks: W after `steps` steps on *all* of their data.
 
-    x is (T, B, n_in), y (T, B, n_out) or labels (T, B). All else is as in `inner_loop`.
+    x is (T, B, n_in), y (T, B, n_out) or labels (T, B). All else is as in `inner_loop`,
+    but an optimiser's state is left as it was: a new task is learnt, and forgotten.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be 1 or more, not {steps}")
-
+    check(steps >= 1, f"steps must be 1 or more, not {steps}")
     x = np.broadcast_to(x, (steps, *np.shape(x)))
     y = np.broadcast_to(y, (steps, *np.shape(y)))
-    return inner_loop(net, phi, x, y, alpha, optimiser, trajectory)
+    return inner_loop(net, phi, x, y, alpha, copy(optimiser), trajectory)
 
 
 # Reptile's relatives: other meta-gradients, (T, P), one for each task. Their arguments
-# are those of `reptile`.
+# are those of `reptile`; in `train` their W is φ − α g.
 
 
 def joint(net, phi, x, y, alpha, inner=None):
@@ -164,7 +147,7 @@ def maml(net, phi, x, y, alpha, inner=None):
     By the chain rule through the k − 1 steps before, it is
     (I − α H_1) ... (I − α H_{k−1}) g_k, where H_j is mini-batch j's Hessian at φ_j.
     """
-    check_second_derivatives(net, inner)
+    check(inner is None, "MAML differentiates through plain steps, not through Adam")
     phis, grads = inner_loop(net, phi, x, y, alpha, trajectory=True)
 
     v = grads[-1]  # g_k
@@ -177,9 +160,9 @@ def maml(net, phi, x, y, alpha, inner=None):
 def weighted_sum(c):
     """A meta-gradient: c_1 g_1 + ... + c_k g_k, for k numbers c (section 6.2)."""
     def meta_gradient(net, phi, x, y, alpha, inner=None):
-        check_coefficients(c, len(x))
+        check_shape("the c of weighted_sum", c, (len(x),))
         _, grads = inner_loop(net, phi, x, y, alpha, inner, trajectory=True)
-        return np.tensordot(np.asarray(c, grads.dtype), grads, axes=1)
+        return sum(float(c_i) * g_i for c_i, g_i in zip(c, grads))
 
     return meta_gradient
 
@@ -187,9 +170,9 @@ def weighted_sum(c):
 class MLP:
     """A multi-layer perceptron whose parameters are one vector.
 
-    In this class W is the matrix of one layer, (n_in + 1, n_out). A layer's input ends
-    in a constant 1, so that the last row of W is the bias: z = [h 1] W (Bishop 2006,
-    section 5.1). The next layer's input is f(z); the network's outputs are the last z.
+    M is the matrix of one layer, (n_in + 1, n_out). A layer's input ends in a constant
+    1, so that the last row of M is the bias: z = [h 1] M (Bishop 2006, section 5.1).
+    The next layer's input is h = f(z); the network's outputs are the last z.
 
     layer_sizes  units of each layer, inputs and outputs included: [1, 64, 64, 1]
     activation   f: "tanh" or "relu"
@@ -213,103 +196,115 @@ class MLP:
     def init(self, rng, dtype=np.float32):
         """A random φ, (P,): uniform in ±1/√n_in, as PyTorch's linear layers are."""
         phi = np.empty(self.num_params, dtype)
-        for W in self.unpack(phi):
-            n_in = len(W) - 1
-            W[...] = rng.uniform(-1, 1, W.shape) / np.sqrt(n_in)
+        for M in self.unpack(phi):
+            n_in = len(M) - 1
+            M[...] = rng.uniform(-1, 1, M.shape) / np.sqrt(n_in)
         return phi
 
     def unpack(self, weights):
-        """[W, ...], (T, n_in + 1, n_out) each: views, so writing to W writes there."""
+        """[M, ...], (T, n_in + 1, n_out) each: views, so writing to M writes there."""
         tasks = weights.shape[:-1]
         layers = []
         start = 0
         for rows, columns in self.shapes:
             end = start + rows * columns
-            W = weights[..., start:end].reshape(*tasks, rows, columns)
-            layers.append(W)
+            M = weights[..., start:end].reshape(*tasks, rows, columns)
+            layers.append(M)
             start = end
         return layers
 
-    def layer_inputs(self, weights, x):
-        """Memory for each layer's input [h 1], (T, B, n + 1), filled with 1."""
-        examples = x.shape[:-1]
-        sizes = [n + 1 for n in self.layer_sizes[:-1]]
-        return [np.ones((*examples, n), weights.dtype) for n in sizes]
+    def predict(self, weights, x):
+        """The outputs, (T, B, n_out); of a classifier, the classes' probabilities."""
+        x = check_x(self, x, "T", "B")
+        weights = check_weights(self, weights, x.shape[:-2])
+        out = Networks(self, weights, x).forward(x)
+        return out if self.loss_name == "mse" else np.exp(log_softmax(out))
 
-    def forward(self, layers, h, x):
-        """The outputs, (T, B, n_out). `backward` finds each layer's input in h."""
-        h[0][..., :-1] = x  # all but the constant 1
-        for W, h_in, h_out in zip(layers[:-1], h[:-1], h[1:]):
-            z = h_in @ W
-            h_out[..., :-1] = self.f(z)
-        return h[-1] @ layers[-1]
+    def loss(self, weights, x, y):
+        """Each task's loss, the mean over its B examples: (T,)."""
+        weights, x, y = check_examples(self, weights, x, y)
+        out = Networks(self, weights, x).forward(x)
+        return self.loss_value(out, y)
 
-    def backward(self, layers, h, out, y, layer_grads):
-        """Backpropagation: write each layer's ∂L/∂W into layer_grads.
+    def loss_and_gradient(self, weights, x, y):
+        """Each task's loss, (T,), and its gradient by the task's weights, (T, P)."""
+        weights, x, y = check_examples(self, weights, x, y)
+        networks = Networks(self, weights, x)
+        out = networks.forward(x)
+        return self.loss_value(out, y), networks.backward(out, y)
+
+    def hessian_vector_product(self, weights, x, y, v):
+        """H v, (T, P), where H is the Hessian of each task's loss: exact to rounding.
+
+        From g(w + jδv) = g(w) + jδ H v + O(δ²), where j is the imaginary unit: nothing
+        is subtracted, so δ can be as small as one likes (Squire & Trapp 1998). It costs
+        one complex gradient.
+        """
+        check(self.activation == "tanh", "second derivatives need tanh, not relu")
+        tasks = np.shape(x)[:-2]
+        weights = check_weights(self, weights, tasks)
+        v = check_weights(self, v, tasks, "v")
+
+        delta = 1e-20
+        _, grad = self.loss_and_gradient(weights + 1j * delta * v, x, y)
+        return grad.imag / delta
+
+
+class Networks:
+    """T networks at work: their weights, a gradient, and what a pass leaves behind.
+
+    start  (P,) or (T, P): each network begins with a copy of it
+    x      (T, B, n_in): a mini-batch, of which only the shape counts
+    """
+
+    def __init__(self, net, start, x):
+        self.f, self.f_grad, self.loss_grad = net.f, net.f_grad, net.loss_grad
+
+        shape = *x.shape[:-2], net.num_params  # (T, P)
+        self.weights = np.empty(shape, start.dtype)
+        self.weights[...] = start
+        self.grad = np.empty(shape, start.dtype)
+        self.layers = net.unpack(self.weights)  # views, as steps are taken in place
+        self.layer_grads = net.unpack(self.grad)
+
+        sizes = [n + 1 for n in net.layer_sizes[:-1]]  # of [h 1]
+        self.inputs = [np.ones((*x.shape[:-1], n), start.dtype) for n in sizes]
+
+    def forward(self, x):
+        """The outputs, (T, B, n_out), for x. Each layer's input stays in `inputs`."""
+        inputs, layers = self.inputs, self.layers
+
+        inputs[0][..., :-1] = x  # all but the constant 1
+        for l in range(len(layers) - 1):
+            z = inputs[l] @ layers[l]
+            inputs[l + 1][..., :-1] = self.f(z)
+        return inputs[-1] @ layers[-1]
+
+    def backward(self, out, y):
+        """Backpropagation: ∂L/∂weights, (T, P), of the outputs that `forward` returned.
 
         The chain rule, from the last layer, where z = out, down to the first:
 
-            ∂L/∂W = [h 1]ᵀ ∂L/∂z      ∂L/∂[h 1] = ∂L/∂z Wᵀ      ∂L/∂z = ∂L/∂h f'(z)
+            ∂L/∂M = [h 1]ᵀ ∂L/∂z      ∂L/∂[h 1] = ∂L/∂z Mᵀ      ∂L/∂z = ∂L/∂h f'(z)
 
         The last formula is for the layer below, whose output h is. Nothing is
         conjugated, so that the complex step of `hessian_vector_product` works.
         """
         dz = self.loss_grad(out, y)  # ∂L/∂z, (T, B, n_out)
 
-        for l in reversed(range(len(layers))):
-            h_transposed = h[l].swapaxes(-1, -2)
-            np.matmul(h_transposed, dz, out=layer_grads[l])
+        for l in reversed(range(len(self.layers))):
+            h = self.inputs[l]  # [h 1], (T, B, n_in + 1)
+            np.matmul(h.swapaxes(-1, -2), dz, out=self.layer_grads[l])
 
             if l > 0:
-                W_transposed = layers[l].swapaxes(-1, -2)
+                M_transposed = self.layers[l].swapaxes(-1, -2)
                 if dz.shape[-1] == 1:  # the same product, in 5 % less of the whole time
-                    dh = dz * W_transposed
+                    dh = dz * M_transposed
                 else:
-                    dh = dz @ W_transposed  # (T, B, n_in + 1)
-                dh *= self.f_grad(h[l])
+                    dh = dz @ M_transposed  # (T, B, n_in + 1)
+                dh *= self.f_grad(h)
                 dz = dh[..., :-1]  # without the constant 1, which depends on nothing
-
-    def predict(self, weights, x):
-        """The outputs, (T, B, n_out); of a classifier, the classes' probabilities."""
-        x = check_x(self, x, "T, B")
-        weights = check_weights(self, weights, x.shape[:-2])
-        layers, h = self.unpack(weights), self.layer_inputs(weights, x)
-        out = self.forward(layers, h, x)
-        return out if self.loss_name == "mse" else np.exp(log_softmax(out))
-
-    def loss(self, weights, x, y):
-        """Each task's loss, the mean over its B examples: (T,)."""
-        weights, x, y = check_examples(self, weights, x, y)
-        layers, h = self.unpack(weights), self.layer_inputs(weights, x)
-        out = self.forward(layers, h, x)
-        return self.loss_value(out, y)
-
-    def loss_and_gradient(self, weights, x, y):
-        """Each task's loss, (T,), and its gradient by the task's weights, (T, P)."""
-        weights, x, y = check_examples(self, weights, x, y)
-        grad = np.empty((*x.shape[:-2], self.num_params), weights.dtype)
-        layers, h = self.unpack(weights), self.layer_inputs(weights, x)
-        out = self.forward(layers, h, x)
-        self.backward(layers, h, out, y, self.unpack(grad))
-        return self.loss_value(out, y), grad
-
-    def hessian_vector_product(self, weights, x, y, v):
-        """H v, (T, P), where H is the Hessian of each task's loss: exact to rounding.
-
-        From g(w + jδu) = g(w) + jδ H u + O(δ²), where j is the imaginary unit: nothing
-        is subtracted, so δ can be as small as one likes (Squire & Trapp 1998). It costs
-        one complex gradient.
-        """
-        check_second_derivatives(self)
-        tasks = np.shape(x)[:-2]
-        weights = check_weights(self, weights, tasks)
-        v = check_weights(self, v, tasks, "v")
-
-        size = abs(v).max() or 1.0  # 1 for v = 0
-        u = v / size  # neither huge nor tiny, whatever v is
-        delta = 1e-20
-        _, grad = self.loss_and_gradient(weights + 1j * delta * u, x, y)
-        return grad.imag / delta * size
+        return self.grad
 
 
 # Activations f and losses L. Each has its derivative beside it: f'(z) in terms of
@@ -317,19 +312,14 @@ class MLP:
 
 
 def tanh(z):
-    """tanh z, for real z and for the complex step."""
-    if not np.iscomplexobj(z):
-        return np.tanh(z)
+    """tanh z for real z; for complex z, to first order in its imaginary part.
 
-    # With NumPy's complex tanh MAML takes 1.5 to 2 times as long. So by the addition
-    # theorem: tanh(a + jb) = (t + js) / (1 + jts), with t = tanh a and s = tan b.
-    t = np.tanh(z.real)
-    s = np.tan(z.imag)
-    scale = 1 + (t * s) ** 2
-
-    h = np.empty_like(z)
-    h.real = t * (1 + s * s) / scale
-    h.imag = s * (1 - t * t) / scale
+    tanh(a + jb) = tanh a + jb (1 − tanh² a) is exact for the complex step, where b² is
+    below rounding, and several times as fast as NumPy's complex tanh.
+    """
+    h = np.tanh(z.real)
+    if np.iscomplexobj(z):
+        return h + 1j * z.imag * tanh_grad(h)
     return h
 
 
@@ -383,7 +373,13 @@ LOSSES = {"mse": (mse, mse_grad), "cross-entropy": (cross_entropy, cross_entropy
 
 
 class Adam:
-    """Adam (Kingma & Ba, arXiv:1412.6980); β1 = 0, no momentum, as in Reptile."""
+    """Adam (Kingma & Ba, arXiv:1412.6980); β1 = 0, no momentum, as in Reptile.
+
+    An Adam() lives as long as a training. Inside, its state goes on from task to task,
+    as in OpenAI's code, where only the weights are reset to φ: after T tasks at once it
+    is the mean of theirs. With a state that begins afresh in every task, the first step
+    has the length α in each weight, whatever its gradient.
+    """
 
     def __init__(self, beta1=0.0, beta2=0.999, eps=1e-8):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
@@ -392,7 +388,7 @@ class Adam:
         self.t = 0  # steps taken
 
     def step(self, weights, grad, step_size):
-        """The new weights, as a new array; all three arrays have one shape."""
+        """The new weights, as a new array; weights and grad are (P,) or (T, P)."""
         self.t += 1
         self.m = self.beta1 * self.m + (1 - self.beta1) * grad
         self.v = self.beta2 * self.v + (1 - self.beta2) * grad * grad
@@ -401,33 +397,49 @@ class Adam:
         v_hat = self.v / (1 - self.beta2**self.t)
         return weights - step_size * m_hat / (np.sqrt(v_hat) + self.eps)
 
+    def average_tasks(self):
+        """After an inner loop: m and v, (T, P), become their means, (P,)."""
+        self.m = np.atleast_2d(self.m).mean(axis=0)
+        self.v = np.atleast_2d(self.v).mean(axis=0)
 
-# What is refused: each function raises ValueError, and says what does not fit.
+
+# What is refused, with a ValueError that says what does not fit.
+
+
+def check(fits, message):
+    """Raise ValueError(message) if it does not fit."""
+    if not fits:
+        raise ValueError(message)
+
+
+def check_shape(name, array, *shapes):
+    """The array has one of the shapes."""
+    if np.shape(array) not in shapes:
+        wanted = " or ".join(str(shape) for shape in shapes)
+        raise ValueError(f"{name} must be {wanted}; it is {np.shape(array)}")
 
 
 def check_network(layer_sizes, activation, loss):
     """Two or more layers of positive size; known names."""
-    if np.ndim(layer_sizes) != 1 or len(layer_sizes) < 2:
-        raise ValueError("layer_sizes must be a list of two numbers or more, such as "
-                         f"[1, 64, 64, 1]; it is {layer_sizes!r}")
+    check(np.ndim(layer_sizes) == 1 and len(layer_sizes) >= 2,
+          f"layer_sizes must be a list such as [1, 64, 64, 1], not {layer_sizes!r}")
     for n in layer_sizes:
-        if not isinstance(n, int | np.integer) or n < 1:
-            raise ValueError(f"layer_sizes must be whole numbers above 0, not {n!r}")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation must be tanh or relu, not {activation!r}")
-    if loss not in LOSSES:
-        raise ValueError(f"loss must be mse or cross-entropy, not {loss!r}")
+        check(isinstance(n, int | np.integer) and n >= 1,
+              f"layer_sizes must be whole numbers above 0, not {n!r}")
+    check(activation in ACTIVATIONS,
+          f"activation must be tanh or relu, not {activation!r}")
+    check(loss in LOSSES, f"loss must be mse or cross-entropy, not {loss!r}")
 
 
-def check_x(net, x, axes):
-    """x as an array of axes "k, T, B" or "T, B", and n_in; T may be missing."""
+def check_x(net, x, *axes):
+    """x as an array of the named axes, and n_in; the axis T may be missing."""
     x = np.asarray(x)
     n_in = net.layer_sizes[0]
-    ndim = 4 if axes == "k, T, B" else 3
+    ndim = len(axes) + 1
     fits = x.ndim in (ndim - 1, ndim) and x.shape[-1] == n_in
     if not fits or x.size == 0:
-        raise ValueError(f"x must be ({axes}, {n_in}), T only for several tasks, "
-                         f"and not empty; it is {x.shape}")
+        raise ValueError(f"x must be ({', '.join(axes)}, {n_in}), T only for several "
+                         f"tasks, and not empty; it is {x.shape}")
     return x
 
 
@@ -435,73 +447,75 @@ def check_y(net, x, y, weights):
     """y as an array: labels, or targets of the weights' dtype, one for each example."""
     y = np.asarray(y)
     n_out = net.layer_sizes[-1]
-    labels = net.loss_name == "cross-entropy"
+    if net.loss_name == "mse":
+        check_shape("y", y, (*x.shape[:-1], n_out))
+        return y.astype(weights.real.dtype, copy=False)
 
-    shape = x.shape[:-1] if labels else (*x.shape[:-1], n_out)
-    if y.shape != shape:
-        raise ValueError(f"y must be {shape}; it is {y.shape}")
-    if not labels:
-        return y.astype(weights.real.dtype)
-
-    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= n_out:
-        raise ValueError(f"labels y must be integers from 0 to {n_out - 1}")
+    check_shape("y", y, x.shape[:-1])
+    check(y.dtype.kind in "iu" and y.min() >= 0 and y.max() < n_out,
+          f"labels y must be integers from 0 to {n_out - 1}")
     return y
 
 
 def check_weights(net, weights, tasks, name="weights"):
     """weights as an array, (P,), or (T, P) where `tasks` is (T,)."""
     weights = np.asarray(weights)
-    one, each = (net.num_params,), (*tasks, net.num_params)
-    if weights.shape not in (one, each):
-        allowed = f"{one}" if one == each else f"{one} or {each}"
-        raise ValueError(f"{name} must be {allowed}; it is {weights.shape}")
-    if weights.dtype.char not in "fdFD":  # "FD": complex, for the complex step
+    P = net.num_params
+    check_shape(name, weights, (P,), (*tasks, P))
+    real = weights.real.dtype  # complex weights are for the complex step
+    if real not in (np.float32, np.float64):
         raise ValueError(f"{name} must be float32 or float64, not {weights.dtype}")
     return weights
 
 
 def check_examples(net, weights, x, y):
     """What a loss is computed from, as arrays."""
-    x = check_x(net, x, "T, B")
+    x = check_x(net, x, "T", "B")
     weights = check_weights(net, weights, x.shape[:-2])
     return weights, x, check_y(net, x, y, weights)
 
 
 def check_batches(net, phi, x, y):
     """What the inner loop is given, as arrays."""
-    x = check_x(net, x, "k, T, B")
+    x = check_x(net, x, "k", "T", "B")
     phi = check_weights(net, phi, x.shape[1:-2], "phi")
     return phi, x, check_y(net, x, y, phi)
 
 
-def check_train(phi, x, T):
-    """φ is one vector, and x has the T tasks that `train` asked for."""
-    if np.ndim(phi) != 1:
-        raise ValueError(f"phi must be one vector, (P,); it is {np.shape(phi)}")
+def check_start(net, phi, inner, outer):
+    """What `train` begins with: φ is one vector, and each optimiser is an object."""
+    check_shape("phi", phi, (net.num_params,))
+    for optimiser in inner, outer:
+        check(not isinstance(optimiser, type), "an optimiser is an object: Adam()")
+    check(inner is None or inner is not outer, "inner and outer need an Adam() each")
 
+
+def check_tasks(x, T):
+    """The sample has as many tasks as `train` asked for."""
     shape = np.shape(x)
     if len(shape) != 4 or shape[1] != T:
         raise ValueError(f"sample(rng, {T}) must draw {T} tasks, x (k, {T}, B, n_in) "
                          f"and y; its x is {shape}")
 
 
-def check_meta_gradient(g, T, P):
-    """A row for each of T tasks."""
-    if np.shape(g) != (T, P):
-        raise ValueError(f"the meta-gradient must be (T, P) = {(T, P)}, "
-                         f"one row a task; it is {np.shape(g)}")
+# Divergence, and memory.
 
 
-def check_coefficients(c, k):
-    """A number for each of k inner gradients."""
-    if np.shape(c) != (k,):
-        raise ValueError(f"weighted_sum needs {k} numbers, one for each inner step; "
-                         f"it has {c}")
+@contextmanager
+def divergence_in(iteration):
+    """Say in which iteration something diverged."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{iteration}: {error}") from None
 
 
-def check_second_derivatives(net, inner=None):
-    """tanh and plain steps: relu has no second derivative at its kink."""
-    if net.activation != "tanh":
-        raise ValueError("second derivatives need tanh, not relu")
-    if inner is not None:
-        raise ValueError("MAML differentiates through plain steps, not through Adam")
+# As `inner_loop` reports divergence in words, NumPy's own warnings are switched off.
+inner_loop = np.errstate(over="ignore", invalid="ignore")(inner_loop)
+
+
+# On Linux (glibc) the memory of a large array goes back to the system when it is free,
+# and comes again page by page, until a still larger array has come and gone. This one
+# has, without being touched. It saves up to half of the time with 20 tasks and more.
+np.empty(30 * 2**20, np.uint8)

@@ -69,6 +69,17 @@ def sample_sines(rng, T):
     return x, sine((b, a), x)
 
 
+def support_and_query(rng, T):
+    """T sines as MAML is tested: x and y, (5, T, 10, 1), of which four are one batch.
+
+    Four steps are taken on the same ten points, the support set; the last mini-batch,
+    the query set, has ten other points.
+    """
+    x, y = sample_sines(rng, T)
+    order = [0, 0, 0, 0, 1]
+    return x[order], y[order]
+
+
 def pytorch_init(net, seed):
     """The φ, (P,) float32, of PyTorch's nn.Linear layers after torch.manual_seed(seed).
 
@@ -108,6 +119,18 @@ def plane(outputs):
     """
     basis = np.hstack([np.sin(X), np.cos(X)])  # (50, 2)
     return outputs[..., 0] @ np.linalg.pinv(basis).T
+
+
+def tangent_kernel(net, phi, x=X):
+    """K(x, x') = Σ ∂f(x)/∂φ ∂f(x')/∂φ for all pairs of the n points x, (n, 1): (n, n).
+
+    One step of size α on one point x' moves f(x) by −2α (f(x') − y') K(x, x'), to first
+    order (Jacot, Gabriel, Hongler 2018, arXiv:1806.07572).
+    """
+    x = x[:, None]  # n tasks of one point each
+    half_below = net.predict(phi, x) - 0.5  # so that the derivative of the loss is f's
+    _, jacobian = net.loss_and_gradient(phi, x, half_below)  # (n, P)
+    return jacobian @ jacobian.T
 
 
 def predictions(net, phi, task, x_train, alpha, steps):

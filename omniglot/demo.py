@@ -132,7 +132,7 @@ def adapted(net, phi, alpha, inner, steps, support, query):
     T, N, K, n_in = support.shape
     x = support.reshape(T, N * K, n_in)
     y = np.tile(np.arange(N).repeat(K), (T, 1))
-    weights = adapt(net, phi, x, y, alpha, steps, inner)
+    weights = adapt(net, phi, x, y, alpha, steps, inner and inner())
     return net.predict(weights, query).argmax(axis=-1)
 
 
@@ -214,8 +214,8 @@ def go_on(run, net, method, images, iterations):
         epsilon=lambda i: method.epsilon * (1 - (done + i) / iterations),
         iterations=iterations - done,
         meta_batch=method.meta_batch,
-        inner=method.inner,
-        outer=run.outer and (lambda: run.outer))
+        inner=method.inner and method.inner(),
+        outer=run.outer)
 
     for i, run.phi in training:
         run.iteration = done + i
@@ -336,7 +336,7 @@ def draw_figures(args, phis, curves, net, test):
     x = draw_tasks(np.random.default_rng(args.seed), test, 1, args.ways, 2)[0]
     support, query = x[:, 0], x[:, 1]  # (N, n_in) each: a drawing of each class
     W = adapt(net, phis[name], support, np.arange(args.ways),
-              method.step_size(args.ways), 50, method.inner)
+              method.step_size(args.ways), 50, method.inner and method.inner())
     before = net.predict(phis[name], query)  # (queries, classes)
     after = net.predict(W, query)
     figures.episode(args.figures / "episode.png", support, query, before, after,
