@@ -32,7 +32,7 @@ def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
 
     phi         (P,), one start for all tasks, or (T, P), one for each
     x, y        k mini-batches: (k, T, B, n_in); (k, T, B, n_out), or labels (k, T, B)
-    optimiser   None for plain steps, or an Adam(), whose state goes on from call to call
+    optimiser   None for plain steps, or an Adam(): its state goes on from call to call
     trajectory  if True, return phis, (k + 1, T, P), and grads, (k, T, P), instead
     errors      FloatingPointError if it diverges, ValueError for unfit arguments
     """

@@ -9,21 +9,18 @@ plotted sine are drawn with replacement.
 """
 
 import argparse
-import copy
 import os
 import signal
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for so small a net, one is fastest
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.animation import PillowWriter
+from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 
-from reptile import MLP, adapt, fomaml, inner_loop, joint, maml, reptile, train
+from reptile import MLP, adapt, fomaml, joint, maml, reptile, train
 
 NETWORK = MLP([1, 64, 64, 1])
 ALPHA, EPSILON = 0.02, 0.1  # inner and outer step size
@@ -36,7 +33,6 @@ METHODS = {  # --update: meta-gradient, name, colour
     "joint": (joint, "joint training", "#E69F00"),
     "maml": (maml, "MAML", "#D55E00"),
 }
-THIS_TASK = "#6A3D9A"  # the colour of the task that is being learnt
 SIZE = 12, 6.4  # of the picture, in inches
 
 
@@ -187,51 +183,43 @@ def table(net, phis, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
 # The picture
 
 
-class Frame(NamedTuple):
-    """What the picture shows after an iteration: φ, and what will move it next."""
-
-    iteration: int
-    phi: np.ndarray  # (P,)
-    epsilon: float
-    x: np.ndarray  # of the next T tasks, (5, T, 10, 1)
-    y: np.ndarray
-
-
 class Picture:
     """Left, φ and new tasks in the plane of functions; right, one sine and its curves.
 
     update         a key of METHODS
     task, x_train  the sine on the right, and its ten points, (10, 1)
-    seed           of the new tasks in the plane
+    seed           of the T new tasks in the plane
     """
 
-    def __init__(self, update, task, x_train, seed, T=24, steps=8):
-        self.meta_gradient, self.name, self.colour = METHODS[update]
+    def __init__(self, figure, update, task, x_train, seed, T=24, steps=8):
+        _, self.name, self.colour = METHODS[update]
         self.task, self.x_train = task, x_train
         self.new_tasks, self.x_new = new_sines(seed, T)
         self.steps = steps
+        self.figure = figure
+        self.left = figure.add_axes([0.07, 0.21, 0.35, 0.66])
+        self.right = figure.add_axes([0.5, 0.21, 0.48, 0.66])
 
-    def draw(self, figure, frame):
-        """Draw a frame."""
-        figure.clear()
-        left = figure.add_axes([0.07, 0.21, 0.35, 0.66])
-        right = figure.add_axes([0.5, 0.21, 0.48, 0.66])
-        error = self.draw_rays(left, frame.phi)
-        self.draw_next_step(left, frame)
-        self.draw_curves(right, frame.phi)
+    def draw(self, frame):
+        """Draw what φ can do after some iterations of meta-training."""
+        iteration, phi = frame
+        self.left.clear()
+        self.right.clear()
+        error = self.draw_star(self.left, phi)
+        self.draw_curves(self.right, phi)
 
-        left.set(xlim=(-5.5, 5.5), ylim=(-5.5, 5.5), aspect="equal",
-                 xlabel="p", ylabel="q", title="Plane of functions: p sin x + q cos x")
-        right.set(xlim=(-5.2, 5.2), ylim=(-5.5, 5.5), xlabel="x", ylabel="f(x)",
-                  title="One sine, learnt from ten points")
-        for axes, ncols in (left, 2), (right, 3):
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=ncols,
+        self.left.set(xlim=(-5.5, 5.5), ylim=(-5.5, 5.5), aspect="equal", xlabel="p",
+                      ylabel="q", title="Plane of functions: p sin x + q cos x")
+        self.right.set(xlim=(-5.2, 5.2), ylim=(-5.5, 5.5), xlabel="x", ylabel="f(x)",
+                       title="One sine, learnt from ten points")
+        for axes in self.left, self.right:
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3,
                         columnspacing=1, frameon=False, fontsize="small")
-        figure.suptitle(f"{self.name}, iteration {frame.iteration:,}: squared error "
-                        f"{error:.2f} on {len(self.x_new)} new sines, after "
-                        f"{self.steps} steps on ten points of each")
+        self.figure.suptitle(f"{self.name}, iteration {iteration:,}: squared error "
+                             f"{error:.2f} on {len(self.x_new)} new sines, after "
+                             f"{self.steps} steps on ten points of each")
 
-    def draw_rays(self, axes, phi):
+    def draw_star(self, axes, phi):
         """New tasks, and the way from φ towards each. Returns their mean error."""
         y_new = sine(self.new_tasks, self.x_new)
         phis, _ = adapt(NETWORK, phi, self.x_new, y_new, ALPHA, self.steps,
@@ -242,24 +230,10 @@ class Picture:
         p, q = np.moveaxis(plane(outputs), -1, 0)  # (steps + 1, T) each
         axes.plot(p, q, color=self.colour, linewidth=1.5)
         axes.plot(p[-1], q[-1], "o", color=self.colour,
-                  label=f"{self.steps} steps from φ towards each")
+                  label=f"{self.steps} steps from φ")
+        axes.plot(p[0, 0], q[0, 0], "ko", markersize=10, label="φ")
         axes.plot(*plane(targets).T, "kx", markersize=9, label="new tasks")
         return np.square(outputs[-1] - targets).mean()
-
-    def draw_next_step(self, axes, frame):
-        """The next tasks' inner loops, φ to W, and how far φ will follow."""
-        phi, x, y = frame.phi, frame.x, frame.y
-        phis, _ = inner_loop(NETWORK, phi, x, y, ALPHA, trajectory=True)
-        p, q = np.moveaxis(plane(functions(NETWORK, phis)), -1, 0)  # (6, T) each
-        axes.plot(p, q, "s-", color=THIS_TASK, markersize=5, linewidth=2)
-        axes.plot([], [], "s-", color=THIS_TASK,  # one legend entry for all T tasks
-                  label="this task: φ to W in 5 steps")
-
-        g = self.meta_gradient(NETWORK, phi, x, y, ALPHA).mean(axis=0)
-        moved = phi - frame.epsilon * ALPHA * g
-        p, q = plane(functions(NETWORK, np.array([phi, moved]))).T
-        axes.plot(p, q, "k-", linewidth=4, label="φ, and its step ε (W − φ)")
-        axes.plot(p[0], q[0], "ko", markersize=10)
 
     def draw_curves(self, axes, phi, steps=(0, 1, 2, 8)):
         """One sine, its ten points, and the curves after some of the steps."""
@@ -275,206 +249,98 @@ class Picture:
                       label=label)
 
 
-def iterations_to_show(iterations, count):
-    """The iterations to show: one by one at first, then ever faster, then the last."""
-    ever_faster = np.linspace(0, 1, count + 1) ** 3
-    return {1, 2, 3, *np.rint(iterations * ever_faster).astype(int)}
+# The demo
 
 
-class Window:
-    """The picture on the screen. Its close button and Ctrl-C end the demo."""
+def meta_train(args, phi, rng, picture):
+    """Meta-train and print the results: a generator of (iteration, φ), to be drawn."""
+    meta_gradient, name, _ = METHODS[args.update]
+    ever_faster = np.linspace(0, 1, 25) ** 3
+    shown = {1, 2, 3, *np.rint(args.iterations * ever_faster)}
+    start = phi
 
-    def __init__(self):
-        self.figure = plt.figure("Reptile", SIZE)
-        self.open = True
-        self.figure.canvas.mpl_connect("close_event", self.on_close)
-        # Toolkits swallow an exception in their callbacks, KeyboardInterrupt too. So
-        # Ctrl-C only sets a flag, until the end of `stay`.
-        self.handler = signal.signal(signal.SIGINT, self.on_close)
+    yield 0, phi
+    for i, phi in train(NETWORK, phi, sample_sines, rng, meta_gradient, alpha=ALPHA,
+                        epsilon=EPSILON, iterations=args.iterations,
+                        meta_batch=args.meta_batch):
+        if i in (1, args.iterations) or i % 1000 == 0:  # as the gist does
+            task, x_train = picture.task, picture.x_train
+            curve = predictions(NETWORK, phi, task, x_train, ALPHA, [32])
+            loss = np.square(curve - sine(task, X)).mean()
+            print(f"iteration {i:<6} loss on plotted curve {loss:.3f}", flush=True)
+        if i in shown:
+            yield i, phi
 
-    def on_close(self, *event):
-        """Someone has closed the window or pressed Ctrl-C."""
-        self.open = False
-
-    def show(self, picture, frame):
-        """Draw a frame, and leave a second to look at each of the first ones."""
-        picture.draw(self.figure, frame)
-        plt.pause(1 if frame.iteration <= 3 else 0.01)
-
-    def stay(self, wait):
-        """Wait until someone closes the window; then give Ctrl-C back."""
-        while wait and self.open:
-            self.figure.canvas.start_event_loop(0.1)
-        plt.close(self.figure)
-        signal.signal(signal.SIGINT, self.handler)
+    phis = {"random initialisation": start, name: phi}
+    print(table(NETWORK, phis, ALPHA, args.seed), flush=True)
+    for _ in range(8):  # the last frame stays for a while
+        yield i, phi
 
 
-def save_figure(path, picture, frame):
-    """Write the picture of one frame."""
-    figure = Figure(SIZE)
-    picture.draw(figure, frame)
-    figure.savefig(path)
+def positive(text):
+    """A number for argparse, 1 or more."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
-def save_animation(path, picture, frames):
-    """Write a .gif: the first frames last twice as long, the last ten times as long."""
-    figure = Figure(SIZE)
-    writer = PillowWriter(fps=2.5)
-    with writer.saving(figure, path, dpi=72):
-        for frame in frames:
-            picture.draw(figure, frame)
-            writer.grab_frame()
-            if frame.iteration <= 3:
-                writer.grab_frame()
-
-        for _ in range(9):
-            writer.grab_frame()
-
-
-# The command line
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that answers a mistake in one line."""
-
-    def error(self, message):
-        """Say what is wrong, and stop."""
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def writable_file(*suffixes):
-    """A type for argparse: a file that can be written, with one of the suffixes."""
-    def check(text):
-        path = Path(text)
-        if path.suffix.lower() not in suffixes:
-            raise argparse.ArgumentTypeError(
-                f"cannot write {text}: its name must end in {' or '.join(suffixes)}")
-        if path.is_dir() or not os.access(path.parent, os.W_OK):
-            raise argparse.ArgumentTypeError(
-                f"cannot write {text}: name a file in a folder that is there")
-        return path
-
-    return check
-
-
-def parse(argv):
-    """The command line's options, checked."""
-    parser = Parser("sine_demo.py", description="Watch Reptile find phi on sine waves.",
-                    allow_abbrev=False)
-    parser.add_argument("--iterations", type=int, default=30_000,
-                        help="outer steps (default: 30000)")
-    parser.add_argument("--seed", type=int, default=0,
-                        help="of the network and the tasks (default: 0)")
-    parser.add_argument("--meta-batch", type=int, default=1,
-                        help="tasks per iteration (default: 1)")
-    parser.add_argument("--update", choices=METHODS, default="reptile",
-                        help="meta-gradient (default: reptile)")
-    parser.add_argument("--figure", type=writable_file(".png", ".pdf", ".svg"),
-                        help="save the last picture in this file")
-    parser.add_argument("--animation", type=writable_file(".gif"),
-                        help="save the training in this file")
-    parser.add_argument("--no-plot", action="store_true", help="open no window")
-    args = parser.parse_args(argv)
-
-    if args.iterations < 1:
-        parser.error("--iterations must be 1 or more")
-    if args.meta_batch < 1:
-        parser.error("--meta-batch must be 1 or more")
-    if not 0 <= args.seed < 2**32:
-        parser.error("--seed must lie in 0 ... 4294967295")
-    return args
-
-
-def has_display(args):
-    """True if a window is wanted, and matplotlib can open one here."""
-    if args.no_plot:
-        return False
-
-    canvas = plt.figure().canvas  # only a canvas knows whether it can be on a screen
-    plt.close()
-    return canvas.required_interactive_framework is not None
-
-
-def meta_train(args, phi, rng):
-    """Meta-train on sines: a generator of the frames to show."""
-    meta_gradient, *_ = METHODS[args.update]
-    show = iterations_to_show(args.iterations, count=96)
-
-    def frame(iteration, phi):
-        ahead = copy.deepcopy(rng)  # a look ahead must not change the training's draws
-        epsilon = EPSILON * (1 - iteration / args.iterations)
-        return Frame(iteration, phi, epsilon, *sample_sines(ahead, args.meta_batch))
-
-    yield frame(0, phi)
-    for iteration, phi in train(NETWORK, phi, sample_sines, rng, meta_gradient,
-                                alpha=ALPHA, epsilon=EPSILON,
-                                iterations=args.iterations, meta_batch=args.meta_batch):
-        if iteration in show or iteration % 1000 == 0:
-            yield frame(iteration, phi)
-
-
-def report(frame, picture, iterations):
-    """Print the gist's lines: the loss on one sine, 32 steps from φ."""
-    i = frame.iteration
-    if i in (1, iterations) or (i > 0 and i % 1000 == 0):
-        task, x_train = picture.task, picture.x_train
-        curve = predictions(NETWORK, frame.phi, task, x_train, ALPHA, [32])
-        loss = np.square(curve - sine(task, X)).mean()
-        print(f"iteration {i:<6} loss on plotted curve {loss:.3f}", flush=True)
-
-
-def watch(args, phi, rng, picture, window):
-    """Train, print and show, until it is finished or stopped.
-
-    Returns the frames of the animation, the latest frame last.
-    """
-    film, filmed = [], iterations_to_show(args.iterations, count=24)
+def writable(text):
+    """A file for argparse that can be written, so that no training is in vain."""
+    path = Path(text)
+    if path.suffix not in (".png", ".pdf", ".svg", ".gif"):
+        raise argparse.ArgumentTypeError("the name must end in .png, .pdf, .svg, .gif")
     try:
-        for frame in meta_train(args, phi, rng):
-            if film and film[-1].iteration not in filmed:
-                film.pop()  # it was there as the latest frame
-            film.append(frame)
-
-            report(frame, picture, args.iterations)
-            if window:
-                window.show(picture, frame)
-                if not window.open:
-                    break
-    except KeyboardInterrupt:
-        pass  # what there is will be saved
-    return film
+        path.open("ab").close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(error) from None
+    return path
 
 
 def main(argv=None):
-    """Run the command line; return the exit code."""
-    args = parse(argv)
-    plt.rcParams.update({"font.size": 14, "toolbar": "None", "figure.raise_window": 0})
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        description="Watch Reptile find phi on sine waves.")
+    parser.add_argument("--iterations", type=positive, default=30_000,
+                        help="outer steps (default: 30000)")
+    parser.add_argument("--seed", type=int, default=0,
+                        help="of the network and the tasks (default: 0)")
+    parser.add_argument("--meta-batch", type=positive, default=1,
+                        help="tasks per iteration (default: 1)")
+    parser.add_argument("--update", choices=METHODS, default="reptile",
+                        help="meta-gradient (default: reptile)")
+    parser.add_argument("--no-plot", action="store_true", help="open no window")
+    parser.add_argument("--save", type=writable, metavar="FILE",
+                        help="open no window, but save the last picture (.png, .pdf, "
+                             ".svg) or the training (.gif)")
+    args = parser.parse_args(argv)
+
+    plt.rcParams.update({"font.size": 14, "toolbar": "None"})
+    no_window = args.no_plot or args.save or plt.get_backend().lower() == "agg"
+    figure = Figure(SIZE) if no_window else plt.figure("Reptile", SIZE)
 
     # As in the gist, one generator draws the plotted sine, its points, then the tasks.
     rng = np.random.RandomState(args.seed)
     task = draw_sine(rng)
     x_train = X[rng.choice(len(X), size=B)]
-    start = pytorch_init(NETWORK, args.seed)
-    picture = Picture(args.update, task, x_train, args.seed)
-    window = Window() if has_display(args) else None
+    picture = Picture(figure, args.update, task, x_train, args.seed)
+    frames = meta_train(args, pytorch_init(NETWORK, args.seed), rng, picture)
 
-    film = watch(args, start, rng, picture, window)
-    last = film[-1]
-    finished = last.iteration == args.iterations
-    if finished:
-        phis = {"random initialisation": start, picture.name: last.phi}
-        print(table(NETWORK, phis, ALPHA, args.seed), flush=True)
+    if no_window and (args.save is None or args.save.suffix != ".gif"):
+        *_, last = frames
+        if args.save:
+            picture.draw(last)
+            figure.savefig(args.save)
+        return
+
+    animation = FuncAnimation(figure, picture.draw, frames, init_func=lambda: None,
+                              repeat=False, save_count=100, cache_frame_data=False)
+    if args.save:
+        animation.save(args.save, PillowWriter(fps=2.5), dpi=72)
     else:
-        print(f"stopped: the last picture is of iteration {last.iteration:,}")
-
-    if args.figure:
-        save_figure(args.figure, picture, last)
-    if args.animation:
-        save_animation(args.animation, picture, film)
-    if window:
-        window.stay(finished)
-    return 0 if finished else 130  # 130: stopped by hand, as shells report Ctrl-C
+        plt.show()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: at once, under any toolkit
+    main()
