@@ -8,17 +8,16 @@ is learnt from a few examples in a few steps. Reptile finds one by repeating thi
     3. move φ a little towards W:  φ ← φ + ε (W − φ)
 
 The one idea of this module: the P parameters of a network are *one vector*, as φ is in
-the paper. A leading axis adapts T tasks at once; a single task may go without it.
+the paper. An axis T holds tasks that are adapted at once; a single task may omit it.
 
     paper   code             shape             meaning
     φ       phi              (P,)              the initialisation: what is meta-learnt
-    W       weights          (T, P)            weights in the inner loop, and after it
+    W       weights          (T, P)            weights in the inner loop, and after it,
+                                               where the paper also writes φ̃
     α, ε    alpha, epsilon                     inner and outer step size
     g_i     grads[i - 1]     (T, P)            gradient at inner step i = 1 ... k
     φ_i     phis[i - 1]      (T, P)            weights at step i; φ_1 = φ, φ_{k+1} = W
             x, y             (k, T, B, ...)    inputs and targets, B examples per step
-
-The paper also writes φ̃ for W.
 """
 
 from contextlib import contextmanager
@@ -31,22 +30,23 @@ def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
     """k steps of gradient descent on each of T tasks, from φ to W: returns W, (T, P).
 
     phi         (P,), one start for all tasks, or (T, P), one for each
-    x, y        k mini-batches: (k, T, B, n_in); (k, T, B, n_out), or labels (k, T, B)
+    x, y        k mini-batches, k the first axis: (k, T, B, n_in); (k, T, B, n_out), or
+                labels (k, T, B)
     optimiser   None for plain steps, or an Adam(): its state goes on from call to call
     trajectory  if True, return phis, (k + 1, T, P), and grads, (k, T, P), instead
-    errors      FloatingPointError if it diverges, ValueError for unfit arguments
+    errors      FloatingPointError if it diverges, ValueError for shapes that do not fit
     """
     phi, x, y = check_batches(net, phi, x, y)
     k = len(x)
-    networks = Networks(net, phi, x[0])  # T of them, and each starts from φ
-    weights = networks.weights
+    networks = Networks(net, phi, x[0])  # T of them, each starts from φ
+    weights = networks.weights  # (T, P): what is done to them is done to the networks
     if trajectory:
         phis = np.empty((k + 1, *weights.shape), phi.dtype)
         grads = np.empty((k, *weights.shape), phi.dtype)
 
-    for i in range(k):
+    for i in range(k):  # the paper counts from 1
         out = networks.forward(x[i])
-        grad = networks.backward(out, y[i])  # g_i, (T, P)
+        grad = networks.backward(out, y[i])  # (T, P)
 
         if trajectory:
             phis[i] = weights
@@ -59,7 +59,7 @@ def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
 
     if optimiser is not None:
         optimiser.average_tasks()
-    if not np.isfinite(weights).all():
+    if not np.isfinite(weights).all():  # NumPy's warnings are off: see the last lines
         raise FloatingPointError(f"diverged: lower alpha = {alpha:g} or check the data")
 
     if trajectory:
@@ -69,19 +69,24 @@ def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
 
 
 def reptile(net, phi, x, y, alpha, inner=None):
-    """Reptile's meta-gradient, (φ − W) / α = g_1 + ... + g_k, one for each task."""
+    """Reptile's meta-gradient, (φ − W) / α, one for each task: (T, P).
+
+    With plain steps it is the sum of the inner gradients, g_1 + ... + g_k.
+    """
     return (phi - inner_loop(net, phi, x, y, alpha, inner)) / alpha
 
 
 def train(net, phi, sample, rng, meta_gradient=reptile, *, alpha, epsilon, iterations,
           meta_batch=1, inner=None, outer=None):
-    """Meta-train φ, (P,): a generator of (iteration, phi). Raises as `inner_loop` does.
+    """Meta-train φ, (P,): a generator of (iteration, phi).
 
     sample         the task distribution: sample(rng, T) draws x and y of T tasks
     meta_gradient  reptile, or one of its relatives below
-    epsilon        a number, which falls linearly to zero, or a function of i = 0, 1 ...
-    meta_batch     T, tasks per iteration: all start from φ, which moves by their mean
+    epsilon        the first ε, from which it falls linearly towards 0; or a function of
+                   i = 0, 1, ...
+    meta_batch     T, tasks per iteration: all start from φ, and their mean W moves it
     inner, outer   None, or an Adam(): the optimisers of the inner loop and of φ
+    errors         as in `inner_loop`, with the iteration
     """
     check_start(net, phi, inner, outer)
     alpha = float(alpha)  # NumPy's float64 would turn a float32 φ into float64
@@ -97,10 +102,10 @@ def train(net, phi, sample, rng, meta_gradient=reptile, *, alpha, epsilon, itera
             x, y = sample(rng, meta_batch)
             check_tasks(x, meta_batch)
 
-            # 2. take k steps on each, from φ to W, (P,), here the mean of the tasks' W
-            g = meta_gradient(net, phi, x, y, alpha, inner)
+            # 2. take k steps on each, from φ to W, here the mean over the tasks
+            g = meta_gradient(net, phi, x, y, alpha, inner)  # Reptile's is (φ − W) / α
             check_shape("the meta-gradient", g, (meta_batch, net.num_params))
-            W = phi - alpha * g.mean(axis=0)
+            W = phi - alpha * g.mean(axis=0)  # (P,)
 
             # 3. move φ a little towards W
             if outer is None:
@@ -109,7 +114,7 @@ def train(net, phi, sample, rng, meta_gradient=reptile, *, alpha, epsilon, itera
                 phi = outer.step(phi, phi - W, epsilon_i)  # φ − W serves as gradient
 
             if not np.isfinite(phi).all():
-                raise FloatingPointError("diverged: lower epsilon")
+                raise FloatingPointError("diverged: lower epsilon or alpha")
         yield i + 1, phi.copy()  # changing the copy does not change the training
 
 
@@ -117,12 +122,13 @@ def adapt(net, phi, x, y, alpha, steps, optimiser=None, trajectory=False):
     """Learn new tasks: W after `steps` steps on *all* of their data.
 
     x is (T, B, n_in), y (T, B, n_out) or labels (T, B). All else is as in `inner_loop`,
-    but an optimiser's state is left as it was: a new task is learnt, and forgotten.
+    but the optimiser is left as it was: the next new task begins with the same state.
     """
     check(steps >= 1, f"steps must be 1 or more, not {steps}")
     x = np.broadcast_to(x, (steps, *np.shape(x)))
     y = np.broadcast_to(y, (steps, *np.shape(y)))
-    return inner_loop(net, phi, x, y, alpha, copy(optimiser), trajectory)
+    optimiser = copy(optimiser)  # a step binds m and v anew, and leaves the old arrays
+    return inner_loop(net, phi, x, y, alpha, optimiser, trajectory)
 
 
 # Reptile's relatives: other meta-gradients, (T, P), one for each task. Their arguments
@@ -144,7 +150,8 @@ def fomaml(net, phi, x, y, alpha, inner=None):
 def maml(net, phi, x, y, alpha, inner=None):
     """MAML (Finn et al. 2017): the derivative of L_k(φ_k) with respect to φ, exact.
 
-    By the chain rule through the k − 1 steps before, it is
+    L_k is the loss of the last mini-batch, the query set, and φ_k the weights after
+    k − 1 steps on the others. By the chain rule through these steps the derivative is
     (I − α H_1) ... (I − α H_{k−1}) g_k, where H_j is mini-batch j's Hessian at φ_j.
     """
     check(inner is None, "MAML differentiates through plain steps, not through Adam")
@@ -179,7 +186,8 @@ class MLP:
     loss         "mse", or "cross-entropy" for integer labels
 
     Its methods take `weights`, biases included: (P,), one network for all of x, or
-    (T, P), one for each task in x, (T, B, n_in). ValueError for unfit arguments.
+    (T, P), one for each task in x, (T, B, n_in). They raise a ValueError for shapes,
+    dtypes and labels that do not fit.
     """
 
     def __init__(self, layer_sizes, activation="tanh", loss="mse"):
@@ -202,7 +210,7 @@ class MLP:
         return phi
 
     def unpack(self, weights):
-        """[M, ...], (T, n_in + 1, n_out) each: views, so writing to M writes there."""
+        """[M, ...], (T, n_in + 1, n_out) each: views, to write to `weights`."""
         tasks = weights.shape[:-1]
         layers = []
         start = 0
@@ -237,8 +245,8 @@ class MLP:
         """H v, (T, P), where H is the Hessian of each task's loss: exact to rounding.
 
         From g(w + jδv) = g(w) + jδ H v + O(δ²), where j is the imaginary unit: nothing
-        is subtracted, so δ can be as small as one likes (Squire & Trapp 1998). It costs
-        one complex gradient.
+        is subtracted, so δ can be as small as 1e-20 (Squire & Trapp 1998). It costs one
+        complex gradient.
         """
         check(self.activation == "tanh", "second derivatives need tanh, not relu")
         tasks = np.shape(x)[:-2]
@@ -251,10 +259,10 @@ class MLP:
 
 
 class Networks:
-    """T networks at work: their weights, a gradient, and what a pass leaves behind.
+    """T networks at work: their weights, their gradients, and each layer's inputs.
 
-    start  (P,) or (T, P): each network begins with a copy of it
-    x      (T, B, n_in): a mini-batch, of which only the shape counts
+    start  (P,) or (T, P): the weights that the networks begin with
+    x      (T, B, n_in), any mini-batch: the memory is made for its shape
     """
 
     def __init__(self, net, start, x):
@@ -264,7 +272,7 @@ class Networks:
         self.weights = np.empty(shape, start.dtype)
         self.weights[...] = start
         self.grad = np.empty(shape, start.dtype)
-        self.layers = net.unpack(self.weights)  # views, as steps are taken in place
+        self.layers = net.unpack(self.weights)  # views: they follow the weights
         self.layer_grads = net.unpack(self.grad)
 
         sizes = [n + 1 for n in net.layer_sizes[:-1]]  # of [h 1]
@@ -287,23 +295,24 @@ class Networks:
 
             ∂L/∂M = [h 1]ᵀ ∂L/∂z      ∂L/∂[h 1] = ∂L/∂z Mᵀ      ∂L/∂z = ∂L/∂h f'(z)
 
-        The last formula is for the layer below, whose output h is. Nothing is
-        conjugated, so that the complex step of `hessian_vector_product` works.
+        The last formula leads to the layer below, whose output is h = f(z). Nothing is
+        conjugated, so that the complex step of `hessian_vector_product` works. The
+        result is written to `grad`, the same array at each call.
         """
         dz = self.loss_grad(out, y)  # ∂L/∂z, (T, B, n_out)
 
         for l in reversed(range(len(self.layers))):
-            h = self.inputs[l]  # [h 1], (T, B, n_in + 1)
-            np.matmul(h.swapaxes(-1, -2), dz, out=self.layer_grads[l])
+            h1 = self.inputs[l]  # [h 1], (T, B, n_in + 1)
+            np.matmul(h1.swapaxes(-1, -2), dz, out=self.layer_grads[l])
 
             if l > 0:
                 M_transposed = self.layers[l].swapaxes(-1, -2)
-                if dz.shape[-1] == 1:  # the same product, in 5 % less of the whole time
-                    dh = dz * M_transposed
+                if dz.shape[-1] == 1:  # the same product, and training 5 % faster
+                    dh1 = dz * M_transposed
                 else:
-                    dh = dz @ M_transposed  # (T, B, n_in + 1)
-                dh *= self.f_grad(h)
-                dz = dh[..., :-1]  # without the constant 1, which depends on nothing
+                    dh1 = dz @ M_transposed  # (T, B, n_in + 1)
+                dh1 *= self.f_grad(h1)
+                dz = dh1[..., :-1]  # without the constant 1, which depends on nothing
         return self.grad
 
 
@@ -375,10 +384,10 @@ LOSSES = {"mse": (mse, mse_grad), "cross-entropy": (cross_entropy, cross_entropy
 class Adam:
     """Adam (Kingma & Ba, arXiv:1412.6980); β1 = 0, no momentum, as in Reptile.
 
-    An Adam() lives as long as a training. Inside, its state goes on from task to task,
-    as in OpenAI's code, where only the weights are reset to φ: after T tasks at once it
-    is the mean of theirs. With a state that begins afresh in every task, the first step
-    has the length α in each weight, whatever its gradient.
+    An Adam() lives as long as a training. Inside, its state is carried from task to
+    task, as in OpenAI's code, where only the weights return to φ; after T tasks at once
+    the states are averaged. With a fresh state for each task the first step would be ±α
+    in every weight, however small its gradient.
     """
 
     def __init__(self, beta1=0.0, beta2=0.999, eps=1e-8):
@@ -403,19 +412,20 @@ class Adam:
         self.v = np.atleast_2d(self.v).mean(axis=0)
 
 
-# What is refused, with a ValueError that says what does not fit.
+# What is refused, with a ValueError. Where the inner loop passes by, `raise` stands by
+# itself, as a message takes time to put together.
 
 
 def check(fits, message):
-    """Raise ValueError(message) if it does not fit."""
+    """Raise ValueError(message) unless it fits."""
     if not fits:
         raise ValueError(message)
 
 
 def check_shape(name, array, *shapes):
-    """The array has one of the shapes."""
+    """Raise ValueError unless the array has one of the shapes."""
     if np.shape(array) not in shapes:
-        wanted = " or ".join(str(shape) for shape in shapes)
+        wanted = " or ".join(dict.fromkeys(map(str, shapes)))  # each once
         raise ValueError(f"{name} must be {wanted}; it is {np.shape(array)}")
 
 
@@ -498,12 +508,12 @@ def check_tasks(x, T):
                          f"and y; its x is {shape}")
 
 
-# Divergence, and memory.
+# Divergence and memory.
 
 
 @contextmanager
 def divergence_in(iteration):
-    """Say in which iteration something diverged."""
+    """Say in which iteration something diverged, in place of NumPy's warnings."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
@@ -511,11 +521,11 @@ def divergence_in(iteration):
         raise FloatingPointError(f"{iteration}: {error}") from None
 
 
-# As `inner_loop` reports divergence in words, NumPy's own warnings are switched off.
+# An inner loop that diverges ends in an error in words: NumPy need not warn as well.
 inner_loop = np.errstate(over="ignore", invalid="ignore")(inner_loop)
 
 
-# On Linux (glibc) the memory of a large array goes back to the system when it is free,
-# and comes again page by page, until a still larger array has come and gone. This one
-# has, without being touched. It saves up to half of the time with 20 tasks and more.
+# On Linux (glibc) the memory of a large array goes back to the system as soon as it is
+# free, and new memory is slow at its first use. Once an array of 30 MB has been freed,
+# all smaller ones are kept for the next: up to twice as fast from 20 tasks at once on.
 np.empty(30 * 2**20, np.uint8)

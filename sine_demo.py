@@ -54,22 +54,21 @@ def sine(task, x):
 
 def sample_sines(rng, T):
     """T tasks, each with its 50 points in random order: x and y, both (5, T, 10, 1)."""
-    tasks, orders = [], []
-    for _ in range(T):
-        tasks.append(draw_sine(rng))
-        orders.append(rng.permutation(len(X)))
+    b, a = np.empty((2, T, 1, 1))
+    x = np.empty((T, 50, 1))
+    for t in range(T):
+        b[t], a[t] = draw_sine(rng)
+        x[t] = X[rng.permutation(len(X))]
 
-    b, a = np.array(tasks).reshape(T, 2, 1, 1).swapaxes(0, 1)  # (T, 1, 1) each
-    x = X[np.array(orders)]  # (T, 50, 1)
     x = x.reshape(T, 5, B, 1).swapaxes(0, 1)  # five mini-batches of each task
     return x, sine((b, a), x)
 
 
 def support_and_query(rng, T):
-    """T sines as MAML is tested: x and y, (5, T, 10, 1), of which four are one batch.
+    """T tasks in another form, for MAML: x and y, both (5, T, 10, 1).
 
-    Four steps are taken on the same ten points, the support set; the last mini-batch,
-    the query set, has ten other points.
+    The first four mini-batches are the same ten points, the support set, as at test;
+    the last one is the query set, ten other points. (For lessons and benchmarks.)
     """
     x, y = sample_sines(rng, T)
     order = [0, 0, 0, 0, 1]
@@ -80,20 +79,21 @@ def pytorch_init(net, seed):
     """The φ, (P,) float32, of PyTorch's nn.Linear layers after torch.manual_seed(seed).
 
     Its generator is MT19937, like RandomState's. Each number is made from the last 24
-    bits of a word, and a layer's weights, (n_out, n_in), come before its biases.
+    of 32 random bits, and a layer's weights, (n_out, n_in), come before its biases.
     """
     rng = np.random.RandomState(seed)
     phi = np.empty(net.num_params, np.float32)
 
-    for W in net.unpack(phi):
-        n_in, n_out = len(W) - 1, W.shape[1]
+    for M in net.unpack(phi):
+        n_in, n_out = len(M) - 1, M.shape[1]
+        bits = rng.randint(0, 2**32, size=M.size, dtype=np.uint32) & 0xFFFFFF
+        fraction = bits.astype(np.float32) / np.float32(2**24)  # from 0 to 1
         bound = np.float32(1 / np.sqrt(n_in))
-        words = rng.randint(0, 2**32, size=W.size, dtype=np.uint32) & 0xFFFFFF
-        uniform = words.astype(np.float32) / np.float32(2**24) * (2 * bound) - bound
+        uniform = fraction * (2 * bound) - bound
 
         weights, biases = uniform[:-n_out], uniform[-n_out:]
-        W[:-1] = weights.reshape(n_out, n_in).T
-        W[-1] = biases
+        M[:-1] = weights.reshape(n_out, n_in).T
+        M[-1] = biases
     return phi
 
 
@@ -149,12 +149,12 @@ def new_sines(seed, T):
 
 
 def evaluate(net, phi, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
-    """Squared error on T new sines, (len(steps), T), after each number of steps."""
+    """Squared error on T new sines, (len(steps), T), after each of the rising steps."""
     task, x_train = new_sines(seed, T)
     x = np.tile(X, (T, 1, 1))
     weights = phi
     errors = []
-    done = 0  # steps taken: in stages, as the trajectory of 1,000 tasks takes 0.6 GB
+    done = 0  # steps taken: in stages, as the trajectory of 1,000 tasks takes 1.1 GB
 
     for k in steps:
         if k > done:
@@ -216,8 +216,7 @@ class Picture:
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3,
                         columnspacing=1, frameon=False, fontsize="small")
         self.figure.suptitle(f"{self.name}, iteration {iteration:,}: squared error "
-                             f"{error:.2f} on {len(self.x_new)} new sines, after "
-                             f"{self.steps} steps on ten points of each")
+                             f"{error:.2f} after {self.steps} steps on new sines")
 
     def draw_star(self, axes, phi):
         """New tasks, and the way from φ towards each. Returns their mean error."""
@@ -232,7 +231,10 @@ class Picture:
         axes.plot(p[-1], q[-1], "o", color=self.colour,
                   label=f"{self.steps} steps from φ")
         axes.plot(p[0, 0], q[0, 0], "ko", markersize=10, label="φ")
-        axes.plot(*plane(targets).T, "kx", markersize=9, label="new tasks")
+
+        p_new, q_new = plane(targets).T  # (T,) each
+        axes.plot(p_new, q_new, "kx", markersize=9, label="new tasks")
+        axes.plot([p[-1], p_new], [q[-1], q_new], "k:", linewidth=1)  # what is missing
         return np.square(outputs[-1] - targets).mean()
 
     def draw_curves(self, axes, phi, steps=(0, 1, 2, 8)):
@@ -252,15 +254,14 @@ class Picture:
 # The demo
 
 
-def meta_train(args, phi, rng, picture):
+def meta_train(args, start, rng, picture):
     """Meta-train and print the results: a generator of (iteration, φ), to be drawn."""
     meta_gradient, name, _ = METHODS[args.update]
-    ever_faster = np.linspace(0, 1, 25) ** 3
-    shown = {1, 2, 3, *np.rint(args.iterations * ever_faster)}
-    start = phi
+    ever_faster = np.rint(args.iterations * np.linspace(0, 1, 25) ** 3)
+    shown = {1, 2, 3, *ever_faster}
 
-    yield 0, phi
-    for i, phi in train(NETWORK, phi, sample_sines, rng, meta_gradient, alpha=ALPHA,
+    yield 0, start
+    for i, phi in train(NETWORK, start, sample_sines, rng, meta_gradient, alpha=ALPHA,
                         epsilon=EPSILON, iterations=args.iterations,
                         meta_batch=args.meta_batch):
         if i in (1, args.iterations) or i % 1000 == 0:  # as the gist does
@@ -277,44 +278,49 @@ def meta_train(args, phi, rng, picture):
         yield i, phi
 
 
-def positive(text):
-    """A number for argparse, 1 or more."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
+def at_least(least):
+    """A type for argparse: a whole number, `least` or more."""
+    def number(text):
+        value = int(text)
+        if value < least:
+            raise ValueError
+        return value
+
     return number
 
 
-def writable(text):
-    """A file for argparse that can be written, so that no training is in vain."""
+def picture_file(text):
+    """A type for argparse: a file that can be written, so no training is in vain."""
     path = Path(text)
     if path.suffix not in (".png", ".pdf", ".svg", ".gif"):
         raise argparse.ArgumentTypeError("the name must end in .png, .pdf, .svg, .gif")
-    try:
-        path.open("ab").close()
-    except OSError as error:
-        raise argparse.ArgumentTypeError(error) from None
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"cannot write {path}")
     return path
 
 
-def main(argv=None):
-    """Run the command line."""
+def parse(argv):
+    """The command line's options."""
     parser = argparse.ArgumentParser(
         description="Watch Reptile find phi on sine waves.")
-    parser.add_argument("--iterations", type=positive, default=30_000,
+    parser.add_argument("--iterations", type=at_least(1), default=30_000,
                         help="outer steps (default: 30000)")
-    parser.add_argument("--seed", type=int, default=0,
+    parser.add_argument("--seed", type=at_least(0), default=0,
                         help="of the network and the tasks (default: 0)")
-    parser.add_argument("--meta-batch", type=positive, default=1,
+    parser.add_argument("--meta-batch", type=at_least(1), default=1,
                         help="tasks per iteration (default: 1)")
     parser.add_argument("--update", choices=METHODS, default="reptile",
                         help="meta-gradient (default: reptile)")
     parser.add_argument("--no-plot", action="store_true", help="open no window")
-    parser.add_argument("--save", type=writable, metavar="FILE",
+    parser.add_argument("--save", type=picture_file, metavar="FILE",
                         help="open no window, but save the last picture (.png, .pdf, "
                              ".svg) or the training (.gif)")
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
 
+
+def main(argv=None):
+    """Run the command line."""
+    args = parse(argv)
     plt.rcParams.update({"font.size": 14, "toolbar": "None"})
     no_window = args.no_plot or args.save or plt.get_backend().lower() == "agg"
     figure = Figure(SIZE) if no_window else plt.figure("Reptile", SIZE)
@@ -327,12 +333,14 @@ def main(argv=None):
     frames = meta_train(args, pytorch_init(NETWORK, args.seed), rng, picture)
 
     if no_window and (args.save is None or args.save.suffix != ".gif"):
-        *_, last = frames
+        for last in frames:
+            pass
         if args.save:
             picture.draw(last)
             figure.savefig(args.save)
         return
 
+    # An init_func, as without one FuncAnimation takes the first frame for itself.
     animation = FuncAnimation(figure, picture.draw, frames, init_func=lambda: None,
                               repeat=False, save_count=100, cache_frame_data=False)
     if args.save:
