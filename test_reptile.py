@@ -13,8 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import NormalDist, stdev
 
@@ -54,9 +52,9 @@ def test_loss_against_scalar_arithmetic(activation, loss):
     for example, target in zip(x[0, 0], y[0, 0]):
         h, place = list(example), 0
         for n_in, n_out in zip(net.layer_sizes, net.layer_sizes[1:]):
-            W = phi[place : place + (n_in + 1) * n_out].reshape(n_in + 1, n_out)
-            place += W.size
-            z = [sum(a * w for a, w in zip([*h, 1.0], column)) for column in W.T]
+            M = phi[place : place + (n_in + 1) * n_out].reshape(n_in + 1, n_out)
+            place += M.size
+            z = [sum(a * w for a, w in zip([*h, 1.0], column)) for column in M.T]
             h = [f(value) for value in z] if place < net.num_params else z
         if loss == "mse":
             total += sum((a - t) ** 2 for a, t in zip(h, target)) / len(h)
@@ -110,29 +108,20 @@ def test_init_is_uniform_and_unpack_gives_views():
     """Oracle: a uniform distribution on ±1/√n_in has the deviation 1/√(3 n_in)."""
     net = MLP([9, 400, 3])
     phi = net.init(np.random.default_rng(0))
-    for W, n_in in zip(net.unpack(phi), (9, 400)):
-        assert len(W) == n_in + 1 and np.shares_memory(W, phi)
-        assert 0.98 / math.sqrt(n_in) < abs(W).max() <= 1 / math.sqrt(n_in)
-        assert W.std() == pytest.approx(1 / math.sqrt(3 * n_in), rel=0.05)
+    for M, n_in in zip(net.unpack(phi), (9, 400)):
+        bound = 1 / math.sqrt(n_in)
+        assert len(M) == n_in + 1
+        assert np.shares_memory(M, phi)
+        assert 0.98 * bound < abs(M).max() <= bound
+        assert M.std() == pytest.approx(bound / math.sqrt(3), rel=0.05)
     assert np.array_equal(phi, net.init(np.random.default_rng(0)))
 
 
-def test_loss_alone_equals_the_loss_beside_the_gradient():
-    """Oracle: the other of two ways to ask for it."""
-    net, _, weights, (x, *_), (y, *_) = problem()
-    both, _ = net.loss_and_gradient(weights, x, y)
-    assert np.array_equal(net.loss(weights, x, y), both)
-
-
-def test_a_network_can_be_pickled_and_sent_to_other_processes():
-    """Oracle: the same inner loops in this process, one task after another."""
-    net, phi, _, x, y = problem()
-    assert pickle.loads(pickle.dumps(net)).layer_sizes == (2, 5, 7, 4)
-    tasks = [(x[:, t], y[:, t]) for t in range(T)]
-    with get_context("spawn").Pool(2) as pool:
-        W = pool.starmap(partial(inner_loop, net, phi, alpha=0.1), tasks)
-    for (x_t, y_t), W_t in zip(tasks, W):
-        assert np.array_equal(W_t, inner_loop(net, phi, x_t, y_t, alpha=0.1))
+def test_a_network_can_be_pickled():
+    """Oracle: the network that was pickled. (Other processes get it so.)"""
+    net, phi, _, x, _ = problem()
+    twin = pickle.loads(pickle.dumps(net))
+    assert np.array_equal(twin.predict(phi, x[0]), net.predict(phi, x[0]))
 
 
 def test_the_module_needs_numpy_alone():
@@ -233,21 +222,10 @@ def test_adapt_takes_every_step_on_all_of_the_data():
     net, _, starts, (x, *_), (y, *_) = problem()
     weights = starts
     for steps in range(1, 6):
-        weights = weights - 0.1 * net.loss_and_gradient(weights, x, y)[1]
+        _, g = net.loss_and_gradient(weights, x, y)
+        weights = weights - 0.1 * g
         W = adapt(net, starts, x, y, 0.1, steps)
         np.testing.assert_allclose(W, weights, atol=1e-14)
-
-
-def test_adapt_with_adam():
-    """Oracle: Adam in a Python loop, which keeps its state from step to step."""
-    net, phi, _, (x, *_), (y, *_) = problem()
-    W = adapt(net, phi, x, y, alpha=0.1, steps=5, optimiser=Adam())
-    for t in range(T):
-        weights, adam = phi, Adam()
-        for _ in range(5):
-            _, g = net.loss_and_gradient(weights, x[t], y[t])
-            weights = adam.step(weights, g, 0.1)
-        np.testing.assert_allclose(W[t], weights, atol=1e-12)
 
 
 # Meta-gradients
@@ -270,14 +248,6 @@ def test_every_meta_gradient_against_its_definition(optimiser):
         for meta_gradient, value in expected.items():
             ours = meta_gradient(net, phi, x, y, 0.1, optimiser and optimiser())[t]
             np.testing.assert_allclose(ours, value, atol=1e-12)
-
-
-def test_reptile_is_the_sum_of_the_inner_gradients():
-    """Oracle: g_1 + ... + g_k, as FOMAML and joint training find single ones."""
-    net, phi, _, x, y = problem()
-    ours = reptile.reptile(net, phi, x, y, 0.1)
-    g = [fomaml(net, phi, x[: i + 1], y[: i + 1], 0.1) for i in range(K)]
-    np.testing.assert_allclose(ours, sum(g), atol=1e-12)
 
 
 def test_one_step_of_each_is_joint_training():
@@ -397,20 +367,26 @@ def test_outer_adam_keeps_its_state():
 
 
 def test_one_task_an_iteration_unless_told_otherwise():
-    """Oracle: what `sample` is asked for. And NumPy's numbers leave φ its precision."""
-    asked, phi = [], START.astype(np.float32)
+    """Oracle: what `sample` is asked for."""
+    asked = []
 
     def sample(rng, tasks):
         asked.append(tasks)
         return lines(rng, tasks)
 
-    rng, (alpha, epsilon) = np.random.default_rng(0), np.array([0.1, 0.5])
-    for meta_gradient in reptile.reptile, fomaml:
-        for step in epsilon, lambda i: epsilon:
-            for _, phi in train(NET, phi, sample, rng, meta_gradient, alpha=alpha,
-                                epsilon=step, iterations=2):
-                assert phi.dtype == np.float32
-    assert asked == [1] * 8
+    rng = np.random.default_rng(0)
+    list(train(NET, START, sample, rng, alpha=0.1, epsilon=0.5, iterations=3))
+    assert asked == [1, 1, 1]
+
+
+@pytest.mark.parametrize("meta_gradient", [reptile.reptile, fomaml])
+def test_float32_stays_float32(meta_gradient):
+    """Oracle: φ's dtype, though NumPy's own numbers are of float64."""
+    alpha, epsilon = np.array([0.1, 0.5])
+    for step in epsilon, lambda i: epsilon:
+        for _, phi in run(phi=START.astype(np.float32), meta_gradient=meta_gradient,
+                          alpha=alpha, epsilon=step, iterations=2):
+            assert phi.dtype == np.float32
 
 
 def test_what_is_done_to_a_phi_does_not_change_the_training():
