@@ -1,8 +1,9 @@
 """A race on sines: Reptile, FOMAML and MAML, each at its best outer step size.
 
-    python benchmarks/race.py > benchmarks/race.txt
+    python benchmarks/race.py
 
-takes about half an hour on one core.
+takes about half an hour on one core and writes benchmarks/race.json, which lesson 2
+of the tutorial draws.
 
 The sine demo's network and α, five tasks an iteration, k = 5 inner steps for Reptile.
 FOMAML and MAML are trained *as they are tested*: k − 1 = 4 steps on one support set of
@@ -19,8 +20,9 @@ Then each makes ten runs, with the same random φ, tasks and test sines as the o
 All runs of a method advance together: row r of `phi` is run r.
 """
 
+import json
 import os
-import sys
+from pathlib import Path
 from time import process_time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
@@ -28,7 +30,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is importe
 import numpy as np
 
 from reptile import Adam, fomaml, maml, reptile
-from sine_demo import ALPHA, NETWORK, evaluate, sample_sines
+from sine_demo import ALPHA, NETWORK, evaluate, sample_sines, support_and_query
+
+RESULTS = Path(__file__).with_name("race.json")
 
 TASKS = 5  # an iteration, for each run
 ITERATIONS = 6000
@@ -36,13 +40,6 @@ MARKS = (60, 200, 600, 2000, 6000)  # iterations at which the error is measured
 STEPS = (1, 4, 8, 32)  # inner steps on a new sine
 RUNS, TUNING_RUNS = 10, 3
 STUDENT = 2.262  # 95 % quantile of Student's t for RUNS − 1 degrees of freedom
-
-
-def support_and_query(rng, T):
-    """T tasks, x and y (5, T, 10, 1): one support set four times, then a query set."""
-    x, y = sample_sines(rng, T)
-    order = [0, 0, 0, 0, 1]
-    return x[order], y[order]
 
 
 METHODS = {
@@ -134,70 +131,65 @@ def milliseconds(rounds=40, iterations=10):
 
 
 def tune_all():
-    """{method: (outer step, ε)}: the best of all; prints the search."""
-    print(f"Outer step: error after 8 steps, mean of {TUNING_RUNS} tuning runs")
+    """{method: (outer step, ε, tuning error)}, the best of all."""
     chosen = {}
     for method in METHODS:
-        results = {}
-        for outer_step in OUTER_STEPS:
-            epsilon, error = tune(method, outer_step)
-            results[outer_step] = error, epsilon
-            print(f"{method:24}{outer_step:17}ε = {epsilon:<9g}{error:.4f}", flush=True)
-        best = min(results, key=results.get)
-        chosen[method] = best, results[best][1]
+        results = {outer_step: tune(method, outer_step) for outer_step in OUTER_STEPS}
+        best = min(results, key=lambda outer_step: results[outer_step][1])
+        chosen[method] = best, *results[best]
+        print(method, *chosen[method], flush=True)
     return chosen
 
 
-def print_curves(curves, cost):
-    """Each method's error after 8 steps during training."""
-    print(f"\nError after 8 steps, {RUNS} runs of {ITERATIONS:,} iterations")
-    print(f"{'':24}{'tasks':>6}{'CPU s':>8}{'mean':>8}{'least':>8}{'largest':>9}")
-    for method, errors in curves.items():
-        for mark, e in zip(MARKS, errors[:, :, STEPS.index(8)]):
-            seconds = mark * cost[method] / 1000
-            print(f"{method:24}{mark * TASKS:6}{seconds:8.2f}"
-                  f"{e.mean():8.4f}{e.min():8.4f}{e.max():9.4f}")
+def at_the_end(errors, reptiles):
+    """{inner steps: mean, least, largest error, and how far from Reptile's}.
+
+    errors, reptiles  (runs, len(STEPS)), run by run with the same φ, tasks and sines
+    """
+    rows = {}
+    for n, e, reptile_e in zip(STEPS, errors.T, reptiles.T):
+        less = e - reptile_e
+        half = STUDENT * less.std(ddof=1) / RUNS**0.5  # of a 95 % interval
+        rows[n] = summary(e) | {"less Reptile's": digits([less.mean(), half])}
+    return rows
 
 
-def print_steps(curves):
-    """Each method's error after 1, 4, 8, 32 steps, and less Reptile's, run by run."""
-    print("\nAt the end, after some inner steps: mean (least to largest)")
-    print_row("", STEPS)
-    for method, errors in curves.items():
-        print_row(method, [f"{e.mean():.3f} ({e.min():.3f} to {e.max():.3f})"
-                           for e in errors[-1].T])
-
-    print("\nThe same, less Reptile's of the same run: mean, 95 % interval")
-    print_row("", STEPS)
-    for method, errors in curves.items():
-        differences = errors[-1] - curves["Reptile"][-1]  # (runs, len(STEPS))
-        mean = differences.mean(axis=0)
-        half = STUDENT * differences.std(axis=0, ddof=1) / RUNS**0.5
-        print_row(method, [f"{m:+.4f} ± {h:.4f}" for m, h in zip(mean, half)])
+def summary(errors):
+    """Mean, least and largest over the runs, the last axis."""
+    return {"mean": digits(errors.mean(axis=-1)), "least": digits(errors.min(axis=-1)),
+            "largest": digits(errors.max(axis=-1))}
 
 
-def print_row(method, cells):
-    """A row of a table."""
-    print(f"{method:24}" + "".join(f"{cell:>24}" for cell in cells))
+def digits(numbers, n=4):
+    """Rounded, as lists and numbers that JSON knows."""
+    return np.round(np.asarray(numbers, float), n).tolist()
 
 
 def main():
-    """Tune, race, and print the tables."""
+    """Tune, race, and write the results."""
     chosen = tune_all()
-
-    print("\nChosen, and CPU time of an iteration of five tasks, one run by itself")
     cost = milliseconds()
-    for method, (outer_step, epsilon) in chosen.items():
-        print(f"{method:24}{outer_step:17}ε = {epsilon:<9g}{cost[method]:.2f} ms")
 
     curves = {}
-    for method, (outer_step, epsilon) in chosen.items():
+    for method, (outer_step, epsilon, _) in chosen.items():
         phis = meta_train(method, outer_step, epsilon, RUNS, seed=0)
         curves[method] = errors_at(MARKS, phis, seed=1000)
-        print(f"{method} has finished", file=sys.stderr, flush=True)
 
-    print_curves(curves, cost)
-    print_steps(curves)
+    results = {}
+    for method, (outer_step, epsilon, tuning_error) in chosen.items():
+        errors = curves[method]  # (len(MARKS), runs, len(STEPS))
+        results[method] = {
+            "outer step": outer_step,
+            "epsilon": epsilon,
+            "tuning error": digits(tuning_error),
+            "milliseconds": digits(cost[method], 2),  # CPU time of an iteration
+            "tasks": [mark * TASKS for mark in MARKS],
+            "seconds": digits([mark * cost[method] / 1000 for mark in MARKS], 2),
+            **summary(errors[:, :, STEPS.index(8)]),  # after 8 inner steps
+            "steps": at_the_end(errors[-1], curves["Reptile"][-1]),
+        }
+    text = json.dumps(results, ensure_ascii=False, indent=1)
+    RESULTS.write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,35 +1,25 @@
-"""The figures of tutorial.ipynb, a function each, and its recorded results.
+"""The figures of tutorial.ipynb, a function each, and the tables that it prints.
 
 The cells of the notebook compute; these functions draw what they are given. A title
 that states a result is made from the numbers that are drawn, so it changes with them.
 Text is 24 pixels high in a figure of 1,100, to be read from the last row.
 """
 
+import contextlib
 import io
 import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython import get_ipython
 from IPython.display import Image, display
 from PIL import Image as Picture
 
 from reptile import adapt, inner_loop
-from sine_demo import B, X, draw_sine, plane, sine
+from sine_demo import B, X, draw_sine, evaluate, functions, new_sines, plane, sine
 
 ROOT = Path(__file__).parents[1]
-RECORDED = ROOT / "tutorial" / "recorded.json"  # written by the notebook's appendix
-RACE = ROOT / "benchmarks" / "race.txt"  # printed by benchmarks/race.py
-TITLES = {  # of what is recorded
-    "epsilon": "error after 8 steps",
-    "two terms": "error after 8 steps, and g1·g2 at φ",
-    "ratio": "error after 8 steps",
-    "where": "error after 8 steps, if the gradients are taken",
-    "reuse": "errors on the points given and on the others",
-    "divergence": "training with the two terms alone",
-    "tails": "error after 8 steps",
-}
+RACE = ROOT / "benchmarks" / "race.json"  # written by benchmarks/race.py
 
 COLOURS = {
     "Reptile": "#0072B2",
@@ -56,14 +46,24 @@ STYLE = {
     "axes.spines.right": False,
 }
 
+np.seterr(over="ignore", invalid="ignore")  # divergence is said in words instead
 
-def panels(columns=1, share=False):
+
+def panels(columns=1, share=False, height=5.2):
     """A figure, 1,100 by 520 pixels, and a list of its panels."""
     plt.rcParams.update(STYLE)
     figure, axes = plt.subplots(
-        1, columns, figsize=(11, 5.2), dpi=100, sharey=share, layout="constrained"
+        1, columns, figsize=(11, height), dpi=100, sharey=share, layout="constrained"
     )
     return figure, list(np.ravel(axes))
+
+
+def legend_below(figure, axes, columns, title=None):
+    """One legend for all panels, below them."""
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns,
+        frameon=False, title=title,
+    )
 
 
 def show(figure):
@@ -77,90 +77,111 @@ def show(figure):
     display(Image(file.getvalue()))
 
 
-def report_divergence():
-    """From now on a FloatingPointError in a cell prints its message, no traceback."""
-    def report(shell, kind, error, traceback, tb_offset=None):
-        print(f"This diverged. {error}")
-
-    if get_ipython():
-        np.seterr(over="ignore", invalid="ignore")  # no warnings on the way there
-        get_ipython().set_custom_exc((FloatingPointError,), report)
+# Divergence
 
 
-# What was recorded
+def diverged(error):
+    """True if an error is not a number, or far beyond any that training starts with."""
+    return not error < 1000
 
 
-def record(name, rows):
-    """Write {row: a number for each run} to the file, under `name`, and print it."""
-    everything = json.loads(RECORDED.read_text("utf-8")) if RECORDED.exists() else {}
-    everything[name] = {
-        row: [float(f"{number:.4g}") for number in numbers]
-        for row, numbers in rows.items()
-    }
-    text = json.dumps(everything, ensure_ascii=False, indent=1)
-    RECORDED.write_text(text + "\n", "utf-8")
-    print_recorded(name)
+def name_divergence(net, start, phi, alpha, epsilon):
+    """If training from `start` to phi has diverged, say which step size did it."""
+    y = sine((0.0, 5.0), X)  # the largest sine; none has a larger gradient
+    before, at_phi = net.loss(start, X, y), net.loss(phi, X, y)
+    if not diverged(at_phi):
+        return
+
+    W = start
+    for _ in range(20):
+        W = W - alpha * net.loss_and_gradient(W, X, y)[1]
+    if not net.loss(W, X, y) < before:
+        print(f"Training diverged: α = {alpha:g} is too large, since steps of this "
+              "size make even the first φ worse. Try a smaller α.")
+    else:
+        print(f"Training diverged: ε = {epsilon:g} is too large (α is not: steps from "
+              "the first φ improve it). Try ε of 1 or less.")
 
 
-def recorded(name):
-    """{row: a number for each run}, as the notebook's appendix wrote them."""
-    return json.loads(RECORDED.read_text("utf-8"))[name]
+@contextlib.contextmanager
+def divergence_is_said(name):
+    """Print a FloatingPointError in words; the cell goes on without this result."""
+    try:
+        yield
+    except FloatingPointError as error:
+        print(f"{name} diverged at {error}")
 
 
-def in_bounds(errors):
-    """The errors, or FloatingPointError: whoever stops here has too large a step."""
-    if not np.max(errors) < 1000:  # also if one is not a number
-        raise FloatingPointError(
-            f"The error is {np.max(errors):.3g}: lower the step size that you raised."
-        )
-    return errors
+# Tables
 
 
 def print_gist(iteration, error, published):
     """Print the error of the plotted sine beside the one that OpenAI's gist prints."""
-    in_bounds(error)
-    print(f"iteration {iteration:6,}: {error:.3f}; PyTorch printed {published:.3f}")
+    error = "diverged" if diverged(error) else f"{error:.3f}"
+    print(f"iteration {iteration:6,}: {error}; PyTorch printed {published:.3f}")
 
 
-def print_errors(name, steps, errors):
-    """Print the mean errors, (len(steps), T), after some steps, with 95 % intervals."""
-    in_bounds(errors.mean(axis=1))
-    half = 1.96 * errors.std(axis=1, ddof=1) / errors.shape[1] ** 0.5
-    cells = zip(steps, errors.mean(axis=1), half)
-    print(f"{name:15}", *(f"{n} steps: {mean:.2f} ± {h:.2f} " for n, mean, h in cells))
+def print_errors(net, phis, alpha, steps):
+    """Print each φ's error on 1,000 new sines after some steps, 95 % intervals."""
+    print(f"{'error, after steps:':21}", *(f"{n:<13}" for n in steps))
+    for name, phi in phis.items():
+        try:
+            errors = evaluate(net, phi, alpha, seed=1, T=1000, steps=steps)
+        except FloatingPointError:
+            errors = np.full((len(steps), 1000), np.nan)
+        half = 1.96 * errors.std(axis=1, ddof=1) / errors.shape[1] ** 0.5
+        cells = [
+            "diverged" if diverged(mean) else f"{mean:.2f} ± {h:.2f}"
+            for mean, h in zip(errors.mean(axis=1), half)
+        ]
+        print(f"{name:21}", *(f"{cell:13}" for cell in cells))
 
 
 def print_change(name, change, first, second):
     """Print the mean change of a loss, (T,), and two terms that should explain it."""
     print(
-        f"{name:11} L_2 changes by {change.mean():.3f} and falls in "
-        f"{np.mean(change < 0):.0%}; first term {first.mean():.3f}, negative in "
-        f"{np.mean(first < 0):.0%}; second {second.mean():.3f}"
+        f"{name:11} L_2 changes by {change.mean():6.2f} and falls in "
+        f"{np.mean(change < 0):4.0%} of the tasks\n"
+        f"{'':11} first term {first.mean():6.2f}, second {second.mean():5.2f}"
     )
 
 
-def print_runs(name, errors):
-    """Print the mean of some runs' errors, the least and the largest."""
-    in_bounds(errors)
-    mean, least, largest = np.mean(errors), np.min(errors), np.max(errors)
-    print(f"{name} {mean:.2f} ({least:.2f} to {largest:.2f})")
+def print_agreement(name, products, formula):
+    """Print the mean of g1·g2, (T,), with a 95 % interval, and what a formula says."""
+    half = 1.96 * products.std(ddof=1) / len(products) ** 0.5
+    print(
+        f"{name:30} g1·g2 measured {products.mean():6.1f} ± {half:4.1f}, "
+        f"by the formula {formula:6.1f}"
+    )
 
 
-def print_recorded(name, digits=2, only=""):
-    """Print each row's mean, smallest and largest run; `only` rows with these words."""
-    print(f"recorded, {TITLES.get(name, name)}: mean (least to largest run)")
-    rows = {row: runs for row, runs in recorded(name).items() if only in row}
-    width = max(map(len, rows))
-    for row, runs in rows.items():
-        mean = sum(runs) / len(runs)
-        values = [f"{value:.{digits}f}" for value in (mean, min(runs), max(runs))]
-        print(f"{row:{width}}  {values[0]:>6}  ({values[1]} to {values[2]})")
+def print_race(*names):
+    """Print rows of the recorded race: errors at its end, and what they cost."""
+    recorded = json.loads(RACE.read_text("utf-8"))
+    steps = (1, 8, 32)
+    print("Mean error of ten recorded runs, and their CPU time")
+    print(f"{'after steps:':23}", *(f"{n:<8}" for n in steps), "seconds",
+          " after 8, less Reptile's")
+    for name in names:
+        row = recorded[name]
+        cells = [f"{row['steps'][str(n)]['mean']:.3f}   " for n in steps]
+        less, half = row["steps"]["8"]["less Reptile's"]
+        difference = "" if name == "Reptile" else f"{less:+.3f} ± {half:.3f}"
+        print(f"{name:23}", *cells, f"{row['seconds'][-1]:7.1f} ", difference)
+
+
+def print_file(path):
+    """Print a table of this project that another command has printed."""
+    if (ROOT / path).exists():
+        print((ROOT / path).read_text("utf-8").rstrip())
+    else:
+        print(f"{path} is not here; `python -m omniglot.demo` prints it.")
 
 
 # The plane of functions
 
 
-def _plane(axes, title):
+def draw_plane(axes, title):
     """Axes for the plane: rings for the amplitudes 1 to 5."""
     angle = np.linspace(0, 2 * np.pi, 200)
     for amplitude in range(1, 6):
@@ -172,87 +193,36 @@ def _plane(axes, title):
     )
 
 
-def new_sines(T=24, seed=3):
-    """T sines on all of X, (T, 50, 1), and ten points of each: x, y (T, 10, 1)."""
-    rng = np.random.default_rng(seed)
-    curves = np.array([sine(draw_sine(rng), X) for _ in range(T)])
-    chosen = np.array([rng.permutation(len(X))[:B] for _ in range(T)])
-    return curves, X[chosen], np.take_along_axis(curves, chosen[..., None], axis=1)
-
-
-def fan(net, phi, alpha, steps, sines):
-    """Inner steps from φ towards T sines, (steps + 1, T, 2), and the error after them.
-
-    sines  the curves and the ten points of each, as from `new_sines`
-    """
-    curves, x, y = sines
-    everywhere = np.broadcast_to(X, curves.shape)
-    path, _ = adapt(net, phi, x, y, alpha, steps, trajectory=True)
-    outputs = np.array([net.predict(weights, everywhere) for weights in path])
-    error = np.square(outputs[-1] - curves).mean()
-    return plane(outputs), in_bounds(error)
-
-
 def star(net, phis, alpha, names=None, steps=8):
     """The plane for each {title: φ}: a ray of inner steps towards each of 24 new sines.
 
     The title goes on with their error after the last step. `names`, keys of COLOURS,
     give the rays their colours.
     """
-    if not phis:
-        print("There is no φ to draw: training has not come that far.")
-        return
-
     figure, axes = panels(len(phis), share=True)
-    sines = new_sines()
+    task, x = new_sines(seed=3, T=24)
+    targets = sine(task, X)  # (T, 50, 1)
     names = names or ["Reptile"] * len(phis)
 
     for panel, name, (title, phi) in zip(axes, names, phis.items()):
-        rays, error = fan(net, phi, alpha, steps, sines)
-        _plane(panel, f"{title}\nerror {error:.2f}")
-        panel.plot(*plane(sines[0]).T, "kx", markersize=11, markeredgewidth=2)
-        for ray in rays.swapaxes(0, 1):
-            panel.plot(*ray.T, color=COLOURS[name], linewidth=2)
+        draw_plane(panel, title)
+        panel.plot(*plane(targets).T, "kx", markersize=11, markeredgewidth=2)
+        try:
+            path, _ = adapt(net, phi, x, sine(task, x), alpha, steps, trajectory=True)
+        except FloatingPointError:
+            panel.set_title(f"{title}\ndiverged")
+            continue
+
+        outputs = functions(net, path)  # (steps + 1, T, 50, 1)
+        error = np.square(outputs[-1] - targets).mean()
+        rays = plane(outputs)
+        panel.plot(*np.moveaxis(rays, -1, 0), color=COLOURS[name], linewidth=2)
         panel.plot(*rays[-1].T, "o", color=COLOURS[name], markersize=7)
         panel.plot(*rays[0, 0], "ko", markersize=13)  # φ
+        result = "diverged" if diverged(error) else f"error {error:.2f}"
+        panel.set_title(f"{title}\n{result}")
 
     axes[0].set_ylabel("q, of cos x")
-    show(figure)
-
-
-def two_loops(net, phi, alpha, epsilon):
-    """An outer iteration on one sine, five inner steps: in the plane, and as curves."""
-    figure, (left, right) = panels(2)
-    rng = np.random.default_rng(13)
-    task = draw_sine(rng)
-    x = X[rng.permutation(len(X))].reshape(5, 1, B, 1)  # five disjoint mini-batches
-    y = sine(task, x)
-    path, _ = inner_loop(net, phi, x, y, alpha, trajectory=True)  # (k + 1, 1, P)
-    new = phi + epsilon * (path[-1, 0] - phi)
-    places = plane(np.array([net.predict(W[0], X) for W in path]))
-    moved = plane(net.predict(new, X))
-
-    _plane(left, "Inner loop, thin; outer step, thick")
-    left.plot(*plane(sine(task, X)), "kx", markersize=16, markeredgewidth=3)
-    left.plot(*places.T, "ko-", linewidth=2, markerfacecolor="white")
-    left.plot(*np.transpose([places[0], moved]), color=COLOURS["Reptile"], linewidth=8)
-    for text, place, offset in (
-        ("φ", places[0], (-14, -26)), ("W", places[-1], (12, 6)),
-        ("task", plane(sine(task, X)), (14, -8)),
-    ):
-        left.annotate(text, place, offset, textcoords="offset points", fontsize=20)
-    left.set_ylabel("q, of cos x")
-
-    right.plot(X, sine(task, X), "k--", linewidth=2, label="task")
-    right.plot(np.ravel(x), np.ravel(y), "k.", markersize=7)
-    right.plot(X, net.predict(phi, X), color="0.5", linestyle=":", label="φ")
-    right.plot(X, net.predict(path[-1, 0], X), color="black", label="W")
-    right.plot(
-        X, net.predict(new, X), color=COLOURS["Reptile"], linewidth=5,
-        label="φ + ε (W − φ)",
-    )
-    right.set(xlabel="x", ylabel="f(x)", title="The same, as functions")
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
     show(figure)
 
 
@@ -280,19 +250,16 @@ def before_after(net, phis, alpha, steps=(0, 1, 2, 8)):
         panel.set(xlabel="x", title=f"From {name}:\nerror {error:.2f} after {n} steps")
 
     axes[0].set_ylabel("f(x)")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5,
-        frameon=False,
-    )
+    legend_below(figure, axes[0], columns=5)
     show(figure)
 
 
 def one_function(net, phi):
     """Sixty sines, and the one curve that a network has learnt for all of them."""
-    tasks, prediction = new_sines(60)[0], net.predict(phi, X)
+    task, _ = new_sines(seed=3, T=60)
+    prediction = net.predict(phi, X)
     figure, (axes,) = panels()
-    axes.plot(X, tasks[..., 0].T, color="0.75", linewidth=0.6)
-    axes.plot(X, prediction, color="black", linewidth=9)
+    axes.plot(X, sine(task, X)[..., 0].T, color="0.75", linewidth=0.6)
     axes.plot(X, prediction, color=COLOURS["joint training"], linewidth=6)
     largest = np.abs(prediction).max()
     result = "close to zero" if largest < 1 else "not zero"
@@ -303,36 +270,52 @@ def one_function(net, phi):
     show(figure)
 
 
-# What Reptile has found
+def two_loops(net, phi, alpha, k, epsilon):
+    """An outer iteration on one sine, k inner steps: in the plane, and as curves."""
+    figure, (left, right) = panels(2)
+    rng = np.random.default_rng(13)
+    task = draw_sine(rng)
+    order = np.concatenate([rng.permutation(len(X)) for _ in range(0, k, 5)])
+    x = X[order[: B * k]].reshape(k, 1, B, 1)  # mini-batches of one task
+    draw_plane(left, "Inner loop, thin; outer step, thick")
+    try:
+        path, _ = inner_loop(net, phi, x, sine(task, x), alpha, trajectory=True)
+    except FloatingPointError:
+        left.set_title("The inner loop diverged")
+        path = np.full((k + 1, 1, len(phi)), np.nan, phi.dtype)
 
+    W = path[-1, 0]
+    new = phi + epsilon * (W - phi)
+    places = plane(functions(net, path[:, 0]))
+    target, moved = plane(sine(task, X)), plane(net.predict(new, X))
+    left.plot(*target, "kx", markersize=16, markeredgewidth=3)
+    left.plot(*places.T, "ko-", linewidth=2, markerfacecolor="white")
+    left.plot(*np.transpose([places[0], moved]), color=COLOURS["Reptile"], linewidth=8)
+    for text, place, offset in (
+        ("φ", places[0], (-30, 2)), ("W", places[-1], (-32, -8)),
+        ("task", target, (14, -8)),
+    ):
+        left.annotate(text, place, offset, textcoords="offset points", fontsize=20)
+    left.set_ylabel("q, of cos x")
 
-def draw_step(axes, net, phi, point, alpha, colour):
-    """The function before and after one gradient step on one point, (x₀, y₀)."""
-    x_0, y_0 = (np.array([[number]]) for number in point)  # a mini-batch of one
-    W = adapt(net, phi, x_0, y_0, alpha, steps=1)
-    before, after = net.predict(phi, X), net.predict(W, X)
-    axes.plot(X, before, color="0.4", linestyle=":", label="before the step")
-    axes.plot(X, after, color=colour, label="after it")
-    axes.plot(*point, "ko", markersize=16, zorder=3, label="the one point")
-
-
-def draw_kernel(axes, K, alpha, x_0=None):
-    """The image of 2 α K, (50, 50), with a line at x' = x_0. Returns the image."""
-    low, high = X[0, 0], X[-1, 0]
-    image = axes.imshow(
-        2 * alpha * K, cmap="RdBu_r", vmin=-2, vmax=2, origin="lower", aspect="auto",
-        extent=(low, high, low, high), interpolation="nearest",
+    right.plot(X, sine(task, X), "k--", linewidth=2, label="task")
+    right.plot(np.ravel(x), np.ravel(sine(task, x)), "k.", markersize=7)
+    right.plot(X, net.predict(phi, X), color="0.5", linestyle=":", label="φ")
+    right.plot(X, net.predict(W, X), color="black", label="W")
+    right.plot(
+        X, net.predict(new, X), color=COLOURS["Reptile"], linewidth=5,
+        label="φ + ε (W − φ)",
     )
-    if x_0 is not None:
-        axes.axhline(x_0, color="black", linestyle="--", linewidth=2)
-    return image
+    right.set(xlabel="x", ylabel="f(x)", title="The same, as functions")
+    legend_below(figure, right, columns=4)
+    show(figure)
 
 
 # Lesson 2
 
 
 def two_weights(loss, phi, steps):
-    """Levels of loss(φ) over two weights; from one φ a step of each {name: (2,)}."""
+    """Contour lines of loss(φ) over two weights; from φ a step of each {name: (2,)}."""
     figure, (axes,) = panels()
     a, b = np.meshgrid(np.linspace(0.2, 2.2, 120), np.linspace(0.4, 1.5, 120))
     axes.contour(a, b, loss(np.stack([a, b], axis=-1)), 16, colors="0.75")
@@ -355,61 +338,43 @@ def two_weights(loss, phi, steps):
     show(figure)
 
 
-# Lesson 2, the race
-
-
-def race_curves():
-    """{method: (tasks, seconds, mean, least, largest)}, arrays, of race.txt."""
-    text = RACE.read_text("utf-8").split("Error after 8 steps, ")[1].split("\n\n")[0]
-    rows = {}
-    for line in text.splitlines()[2:]:
-        rows.setdefault(line[:24].strip(), []).append(line[24:].split())
-    return {name: np.array(row, float).T for name, row in rows.items()}
-
-
-def print_race():
-    """The tables of race.txt, without the search for outer step sizes."""
-    print(RACE.read_text("utf-8").split("\n\n", 1)[1].rstrip())
-
-
 def race(live, tasks, names=("Reptile", "FOMAML", "MAML")):
-    """Recorded curves in grey against tasks and seconds, and live points in colour.
+    """The recorded race against tasks and seconds, and live points on it.
 
-    live   {method: errors, (len(tasks), runs)}, drawn over the recorded curves
+    live   {method: errors, (len(tasks),)}
     tasks  how many tasks each run had seen at each live point
     """
+    recorded = json.loads(RACE.read_text("utf-8"))
     figure, axes = panels(2, share=True)
-    curves = race_curves()
-    for column, panel in enumerate(axes):
+    for x, panel in zip(("tasks", "seconds"), axes):
         for name in names:
-            where = curves[name][column]
-            mean, least, largest = curves[name][2:]
-            panel.fill_between(where, least, largest, color="0.85", linewidth=0)
-            panel.plot(where, mean, LINES[name], color="0.35")
-            panel.plot(
-                where[-1], mean[-1], MARKERS[name], color=COLOURS[name],
-                markersize=13, markeredgecolor="black", label=f"{name} {mean[-1]:.3f}",
+            row = recorded[name]
+            colour = COLOURS[name]
+            panel.fill_between(
+                row[x], row["least"], row["largest"], color=colour, alpha=0.15,
+                linewidth=0,
             )
+            panel.plot(row[x], row["mean"], LINES[name], color=colour, label=name)
         panel.set(xscale="log", yscale="log")
 
     for name, errors in live.items():
-        axes[0].plot(tasks, errors, MARKERS[name], color=COLOURS[name])
+        axes[0].plot(
+            tasks, errors, MARKERS[name], color=COLOURS[name], markersize=12,
+            markeredgecolor="black", label=f"{name}, live",
+        )
 
-    lowest = min(names, key=lambda name: curves[name][2, -1])
+    lowest = min(names, key=lambda name: recorded[name]["mean"][-1])
     axes[0].set(
         xlabel="tasks seen", ylabel="error after 8 steps",
-        title=f"{lowest} ends lowest ...",
+        title=f"{lowest} ends lowest in the mean ...",
     )
     tenth = {}  # seconds until the error is 0.1
     for name in names:
-        _, seconds, mean, *_ = curves[name]
-        tenth[name] = np.interp(-0.1, -mean, seconds)
+        mean, seconds = recorded[name]["mean"], recorded[name]["seconds"]
+        tenth[name] = np.interp(-0.1, -np.array(mean), seconds)
     quickest = min(tenth, key=tenth.get)
     axes[1].set(xlabel="CPU seconds", title=f"... {quickest} is first below 0.1")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
-        frameon=False, title="grey: recorded; points up to 1,000 tasks: live",
-    )
+    legend_below(figure, axes[0], columns=3)
     show(figure)
 
 
@@ -417,7 +382,7 @@ def race(live, tasks, names=("Reptile", "FOMAML", "MAML")):
 
 
 def second_gradient():
-    """Steps −α g on two quadratic losses of two weights, over the levels of L_2."""
+    """Steps −α g on two quadratic losses of two weights, over contour lines of L_2."""
     figure, (axes,) = panels()
     A, alpha = np.diag([1, 2.5]), 0.3  # L_i = (φ − centre_i) · A (φ − centre_i) / 2
     phi, centre_1, centre = np.array([[-2, 1.2], [0.3, 0], [1, 1.5]])
@@ -459,22 +424,24 @@ def fading(alphas, left, in_use):
     """What is left of the second coefficient: {method: runs (n, len(alphas))}."""
     figure, (axes,) = panels()
     axes.axhline(1, color="0.8", linewidth=2)
+    rest = {}
+    here = np.argmin(np.abs(np.log(alphas / in_use)))
+    lowest = 0
     for name, runs in left.items():
         middle = np.median(runs, axis=0)
-        shares = [(a, share) for a, share in zip(alphas, middle) if a > 5e-4]
-        print(f"{name:8}", *(f" {alpha:g}: {share:.0%}" for alpha, share in shares))
+        rest[name] = middle[here]
+        lowest = min(lowest, np.min(runs))
         axes.semilogx(alphas, middle, LINES[name], color=COLOURS[name], label=name)
         axes.fill_between(
             alphas, np.min(runs, axis=0), np.max(runs, axis=0), color=COLOURS[name],
             alpha=0.2, linewidth=0,
         )
     axes.axvline(in_use, color="black", linestyle=":", linewidth=2)
-    here = np.argmin(np.abs(np.log(alphas / in_use)))
-    rest = {name: np.median(runs, axis=0)[here] for name, runs in left.items()}
     axes.set(
-        xlabel="α (dotted: the α in use)", ylabel="measured / table", ylim=(-0.2, 1.4),
-        title=f"At α = {alphas[here]:g}, Reptile keeps {rest['Reptile']:.0%} "
-        f"of its second term, MAML {rest['MAML']:.0%}",
+        xlabel="α (dotted: the α in use)", ylabel="measured / table",
+        ylim=(max(lowest, -1) - 0.1, 1.2),
+        title="Left of the second term at the α in use: "
+        + ", ".join(f"{name} {share:.0%}" for name, share in rest.items()),
     )
     axes.legend(loc="lower left", frameon=False)
     show(figure)
@@ -483,93 +450,96 @@ def fading(alphas, left, in_use):
 # Lesson 4
 
 
-def during_training(iterations, left, errors):
-    """What is left of the second coefficient, and the error, while φ is trained.
+def draw_step(axes, net, phi, point, alpha, colour):
+    """The function before and after one gradient step on one point, (x₀, y₀)."""
+    x_0, y_0 = (np.array([[number]]) for number in point)  # a mini-batch of one
+    W = adapt(net, phi, x_0, y_0, alpha, steps=1)
+    before, after = net.predict(phi, X), net.predict(W, X)
+    axes.plot(X, before, color="0.4", linestyle=":", label="before the step")
+    axes.plot(X, after, color=colour, label="after it")
+    axes.plot(*point, "ko", markersize=16, zorder=3, label="the one point")
 
-    left  {method: runs (len(iterations), n)};  errors  (len(iterations),)
+
+def draw_kernel(axes, K, alpha, x_0=None):
+    """The image of 2 α K, (50, 50), with a line at x' = x_0. Returns the image."""
+    low, high = X[0, 0], X[-1, 0]
+    image = axes.imshow(
+        2 * alpha * K, cmap="RdBu_r", vmin=-2, vmax=2, origin="lower", aspect="auto",
+        extent=(low, high, low, high), interpolation="nearest",
+    )
+    if x_0 is not None:
+        axes.axhline(x_0, color="black", linestyle="--", linewidth=2)
+    return image
+
+
+def one_point(net, phis, point, alpha):
+    """One gradient step on one point, from each {name: φ}."""
+    figure, axes = panels(len(phis), share=True)
+    for panel, (name, phi) in zip(axes, phis.items()):
+        draw_step(panel, net, phi, point, alpha, COLOURS[name])
+        panel.set(title=name, xlabel="x", ylim=(-4.6, 4.6))
+    axes[0].set_ylabel("f(x)")
+    legend_below(figure, axes[-1], columns=3)
+    show(figure)
+
+
+def kernels(Ks, alpha, x_0=None):
+    """The tangent kernels {title: K}, as images with one scale."""
+    figure, axes = panels(len(Ks), share=True)
+    for panel, (title, K) in zip(axes, Ks.items()):
+        image = draw_kernel(panel, K, alpha, x_0)
+        panel.set(title=title, xlabel="x")
+    axes[0].set_ylabel("x′")
+    figure.colorbar(image, ax=axes, label="2α K(x, x′)", ticks=[-2, -1, 0, 1, 2])
+    show(figure)
+
+
+def found(marks, Ks, alpha):
+    """Each method's kernel, and error against correlation while it trains.
+
+    marks  {(method, iteration): (correlation, error)}
+    Ks     {method: K}, at the last of the iterations
     """
-    figure, axes = panels(2)
-    for name, runs in left.items():
+    plt.rcParams.update(STYLE)
+    figure, axes = plt.subplots(
+        1, 1 + len(Ks), figsize=(11, 5.2), dpi=100, layout="constrained",
+        width_ratios=[2] + [1] * len(Ks),
+    )
+    for panel, (name, K) in zip(axes[1:], Ks.items()):
+        draw_kernel(panel, K, alpha)
+        panel.set(title=name, xlabel="x", xticks=(-4, 0, 4), yticks=[])
+
+    for name in Ks:
+        points = [value for (method, _), value in marks.items() if method == name]
+        correlation, error = np.array(points).T
         axes[0].plot(
-            iterations, np.median(runs, axis=1), LINES[name], color=COLOURS[name],
-            marker=MARKERS[name], label=name,
+            1 - correlation, error, MARKERS[name], color=COLOURS[name],
+            linestyle=LINES[name], markersize=12, label=name,
         )
-        axes[0].fill_between(
-            iterations, np.min(runs, axis=1), np.max(runs, axis=1),
-            color=COLOURS[name], alpha=0.2, linewidth=0,
-        )
-    axes[0].axhline(1, color="0.8", linewidth=2)
-    axes[0].legend(loc="lower left", frameon=False)
-    axes[1].plot(iterations, errors, "o-", color=COLOURS["Reptile"])
-    for panel in axes:
-        panel.set_xscale("symlog", linthresh=30)
-        panel.set_xticks([0, 100, 1000], ["0", "100", "1,000"])
-        panel.set_xlabel("iterations")
-
-    holds = np.flatnonzero(np.median(left["Reptile"], axis=1) > 0.5)
-    last = holds[-1] if len(holds) else 0
-    done = (errors[0] - errors[last]) / (errors[0] - errors[-1])
     axes[0].set(
-        ylabel="second term, measured / table", ylim=(-0.3, 1.6), xlim=(-5, 6000),
-        title=f"More than half is left to {iterations[last]:,} ...",
+        xscale="log", yscale="log", xlabel="1 − correlation with cos(x − x′)",
+        ylabel="error after 8 steps",
     )
-    axes[1].set(
-        ylabel="error after 8 steps", ylim=(0, None),
-        title=f"... and by then {done:.0%} is learnt",
-    )
+    for axis, ticks in (axes[0].xaxis, (0.01, 0.1, 1)), (axes[0].yaxis, (0.1, 1)):
+        axis.set_ticks(ticks, ticks)
+        axis.set_minor_formatter("")
+    axes[0].legend(loc="upper left", frameon=False)
     show(figure)
 
 
-def explained(x, y):
-    """The share of the variance of y that is between groups of equal x."""
-    within = sum(y[x == value].var() * (x == value).sum() for value in set(x))
-    return 1 - within / (y.var() * len(y))
-
-
-def ratio():
-    """Recorded errors against the ratio of the two terms, MAML's filled.
-
-    On the left MAML's steps count once, on the right twice. The titles say which share
-    of the variance of the log error the ratio explains.
-    """
-    figure, axes = panels(2, share=True)
-    shapes = {"0.0025": "v", "0.005": "s", "0.01": "^", "0.02": "o", "0.04": "P"}
-    for panel, count in zip(axes, ("once", "twice")):
-        x, errors = [], []
-        for row, runs in recorded("ratio").items():
-            value, alpha, method = row.split(", ", 2)
-            maml = method.startswith("MAML")
-            place = float(value) / (2 if maml and count == "once" else 1)
-            panel.plot(
-                [place + 0.0012 * maml] * len(runs), runs,
-                shapes[alpha.removeprefix("α = ")], color="black", markersize=13,
-                markerfacecolor=COLOURS["MAML"] if maml else "none",
-            )
-            x += [round(place, 6)] * len(runs)
-            errors += list(np.log(runs))
-        share = explained(np.array(x), np.array(errors))
-        panel.set(
-            xlabel="ratio of second to first term", xticks=(0, 0.02, 0.04, 0.06, 0.08),
-            title=f"MAML {count}: explains {share:.0%}",
-        )
-        print(f"MAML's steps counted {count}: the ratio explains {share:.0%}")
-    for alpha, shape in shapes.items():
-        axes[1].plot([], [], "k" + shape, markerfacecolor="none", label=f"α = {alpha}")
-    axes[1].plot([], [], "ks", markerfacecolor=COLOURS["MAML"], label="MAML")
-    axes[0].set_ylabel("error after 8 steps")
-    figure.legend(
-        *axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=6,
-        frameon=False, handletextpad=0, columnspacing=0.8,
-    )
+def inside(layers):
+    """The two main functions of each {name: a layer's units, (50, n)}."""
+    figure, axes = panels(len(layers), share=True)
+    for panel, (name, h) in zip(axes, layers.items()):
+        u, s, _ = np.linalg.svd(h, full_matrices=False)
+        share = np.square(s[:2]).sum() / np.square(s).sum()
+        panel.plot(X, u[:, 0], color="black")
+        panel.plot(X, u[:, 1], color=COLOURS[name], linestyle="--")
+        panel.set(title=f"{name}:\n{share:.0%} of the layer", xlabel="x")
     show(figure)
 
 
-def print_file(path):
-    """Print a table of this project that another command has printed."""
-    if (ROOT / path).exists():
-        print((ROOT / path).read_text("utf-8").rstrip())
-    else:
-        print(f"{path} is not here; `python -m omniglot.demo` prints it.")
+# Lesson 5
 
 
 def picture(path):
@@ -577,6 +547,7 @@ def picture(path):
     if not (ROOT / path).exists():
         print(f"{path} is not here; `python -m omniglot.demo` draws it.")
         return
+
     image = plt.imread(ROOT / path)
     height, width = image.shape[:2]
     figure = plt.figure(figsize=(11, 11 * height / width), dpi=100)
@@ -600,7 +571,8 @@ def solution_sets(steps, rest, normal):
     for number, (phi, W, new) in enumerate(steps, start=1):
         axes.plot(*np.transpose([phi, W]), "k.-", linewidth=1)
         axes.plot(*np.transpose([phi, new]), color=COLOURS["Reptile"], linewidth=6)
-        axes.annotate(f"$W_{number}$", W, (6, 6), textcoords="offset points")
+        offset = (-34, -14) if number % 2 == 1 else (12, -10)  # circle, line
+        axes.annotate(f"$W_{number}$", W, offset, textcoords="offset points")
     axes.plot(*rest, "k*", markersize=22)
     axes.text(-0.75, -0.1, "task 1")
     axes.text(*(line[0] + (0.1, 0.05)), "task 2")
@@ -634,6 +606,3 @@ def disc(net, phis, x, y, given, alpha, steps):
         panel.set(title=f"{name}: {right.mean():.0%} right", aspect="equal", xlabel="x")
     axes[0].set_ylabel("second coordinate")
     show(figure)
-
-
-report_divergence()  # so that every notebook that imports this says it in words

@@ -15,20 +15,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from reptile import train
-from sine_demo import ALPHA, NETWORK, X, pytorch_init, sample_sines
+from sine_demo import ALPHA, NETWORK, pytorch_init, sample_sines, tangent_kernel
 from tutorial import figures
 
 POINT = -2.0, 2.5  # (x₀, y₀)
-
-
-def tangent_kernel(net, phi, x=X):
-    """K(x, x') = Σ ∂f(x)/∂φ · ∂f(x')/∂φ, (n, n), for n inputs x, (n, 1)."""
-    one_point_tasks = x[:, None]  # (n, 1, 1)
-    outputs = net.predict(phi, x)[:, None]
-    copies = np.tile(phi, (len(x), 1))  # (n, P)
-    # The derivative of (f - y)^2 is 2 (f - y), which is 1 for y = f - 1/2.
-    _, jacobian = net.loss_and_gradient(copies, one_point_tasks, outputs - 0.5)
-    return jacobian @ jacobian.T
 
 
 def main():
