@@ -54,12 +54,13 @@ def sine(task, x):
 
 def sample_sines(rng, T):
     """T tasks, each with its 50 points in random order: x and y, both (5, T, 10, 1)."""
-    b, a = np.empty((2, T, 1, 1))
-    x = np.empty((T, 50, 1))
-    for t in range(T):
-        b[t], a[t] = draw_sine(rng)
-        x[t] = X[rng.permutation(len(X))]
+    tasks, orders = [], []
+    for _ in range(T):
+        tasks.append(draw_sine(rng))
+        orders.append(rng.permutation(len(X)))
 
+    b, a = np.transpose(tasks)[..., None, None]  # (T, 1, 1) each
+    x = X[np.array(orders)]  # (T, 50, 1)
     x = x.reshape(T, 5, B, 1).swapaxes(0, 1)  # five mini-batches of each task
     return x, sine((b, a), x)
 
