@@ -14,7 +14,7 @@ after 8 steps on 1,000 validation sines. That one rule chose, of its 15 runs eac
 
 Each φ is stored as float16, two bytes a parameter, which leaves these digits alone.
 The φ of the drawings is in omniglot_3way.npz, as training it takes Omniglot's images:
-python -m omniglot.demo --ways 3 --hidden 96 64 --run playground/omniglot_3way.npz
+python -m omniglot.demo --ways 3 --hidden 96 64 --save playground/omniglot_3way.npz
 """
 
 import argparse
@@ -33,6 +33,9 @@ SOURCE = Path(__file__).parent
 PAGE = SOURCE / "index.html"
 PICTURE = SOURCE.parent / "figures" / "playground.png"
 OMNIGLOT = SOURCE / "omniglot_3way.npz"
+
+DESCRIPTION = ("Reptile is meta-learning. Train a network on sines, pull one point, "
+               "and it draws a whole sine, in one step. In your browser, offline.")
 
 # As in watch.js.
 NETWORK = MLP([1, 32, 32, 1])
@@ -124,20 +127,18 @@ def read_phis(page):
 
 
 def read_omniglot():
-    """(φ, {"layer_sizes": ..., "alpha": ...}) of a finished run, omniglot_3way.npz."""
-    with np.load(OMNIGLOT) as run:
-        iterations = json.loads(str(run["settings"]))["--iterations"]
-        if run["iteration"] != iterations:
-            raise SystemExit(f"{OMNIGLOT.name}: not trained to the end; run it again")
-        settings = {name: run[name].tolist() for name in ("layer_sizes", "alpha")}
-        return run["phi"], settings
+    """(φ, {"layer_sizes": ..., "alpha": ...}) of omniglot_3way.npz."""
+    with np.load(OMNIGLOT) as file:
+        settings = {name: file[name].tolist() for name in ("layer_sizes", "alpha")}
+        return file["phi"], settings
 
 
 def assemble(sines):
     """The page, from {name: φ} of the sines: page.html, each {{name}} filled in."""
     drawing, settings = read_omniglot()
     phis = {name: encode(phi) for name, phi in {**sines, "drawing": drawing}.items()}
-    parts = {"phi": json.dumps(phis), "omniglot": json.dumps(settings)}
+    parts = {"phi": json.dumps(phis), "omniglot": json.dumps(settings),
+             "description": DESCRIPTION}
 
     def part(match):
         name = match[1]

@@ -2,13 +2,17 @@
 "use strict";
 
 const WAYS = 3, STEPS = 50;
+const RANDOM_ALPHA = 0.3;
 const LABELS = [0, 1, 2];
 const TITLES = ["class 1", "class 2", "class 3", "input"];
 const DRAWING_NET = new MLP(OMNIGLOT.layer_sizes, "cross-entropy");
+
+/* Each start takes steps of its own best size. */
 const LEARNERS = [
-  { key: "reptile", name: "Reptile", phi: decode(PHI.drawing), from: "Reptile’s φ" },
-  { key: "random", name: "random", phi: DRAWING_NET.init(generator(0)),
-    from: "the random initialisation" },
+  { key: "reptile", name: "Reptile", from: "Reptile’s φ", phi: decode(PHI.drawing),
+    alpha: OMNIGLOT.alpha },
+  { key: "random", name: "random", from: "the random initialisation",
+    phi: DRAWING_NET.init(generator(0)), alpha: RANDOM_ALPHA },
 ];
 
 // Strokes: ma, nu and su of Katakana as the classes, and of each another as the input.
@@ -48,7 +52,7 @@ function change_drawing(i, strokes) {
 
 function change_drawings(drawings) {
   const before = board.drawings;
-  remember("drawings", () => {
+  remember("drawings", null, () => {
     board.drawings = before;
     learn_drawings();
   });
@@ -63,7 +67,7 @@ function learn_drawings() {
     (strokes.length ? prepare(rasterise(strokes)) : null));
   const complete = !images.includes(null);
   for (const learner of LEARNERS)
-    learner.probabilities = complete ? learn_classes(learner.phi, images) : [];
+    learner.probabilities = complete ? learn_classes(learner, images) : [];
 
   images.forEach((image, i) => show_image(board.images[i], image));
   show_drawings();
@@ -71,12 +75,12 @@ function learn_drawings() {
 }
 
 /* The input's probabilities, (WAYS,), after each number of steps. */
-function learn_classes(phi, images) {
+function learn_classes({ phi, alpha }, images) {
   const x = new Float64Array(WAYS * SIDE * SIDE);
   for (let i = 0; i < WAYS; i++) x.set(images[i], i * SIDE * SIDE);
 
   const probabilities = [];
-  for (const weights of adapt(DRAWING_NET, phi, x, LABELS, OMNIGLOT.alpha, STEPS))
+  for (const weights of adapt(DRAWING_NET, phi, x, LABELS, alpha, STEPS))
     probabilities.push(DRAWING_NET.predict(weights, images[WAYS]));
   return probabilities;
 }
@@ -133,8 +137,8 @@ function show_drawings() {
     paper.setAttribute("aria-label", `drawing of ${TITLES[i]}, strokes: ${n}`);
     clear.disabled = n === 0;
   });
-  element("undo").disabled = !can_undo("drawings");
-  element("clear-all").disabled = board.drawings.every(({ length }) => length === 0);
+  enable("undo", can_undo("drawings"), "example");
+  enable("clear-all", board.drawings.some(({ length }) => length > 0), "example");
 }
 
 /* The first point counts twice, so that a lone one is a dot. */
@@ -144,24 +148,24 @@ function show_stroke(line, points) {
 
 /* The bars after the steps that the slider says; a frame around Reptile's answer. */
 function show_probabilities() {
-  const k = +element("drawing-k").value, answers = [];
+  const n = +element("drawing-n").value, answers = [];
   LEARNERS.forEach(({ probabilities, from, key }, s) => {
-    const p = probabilities[k];
+    const p = probabilities[n];
     const best = p ? p.indexOf(Math.max(...p)) : -1;
     if (p) answers.push(`class ${best + 1} (${percent(p[best])}) from ${from}`);
 
     board.cells.slice(0, WAYS).forEach(({ cell, bars }, i) => {
       bars[s].length.style.setProperty("--p", p ? p[i] : 0);
       bars[s].value.textContent = p ? percent(p[i]) : "–";
-      if (key === "reptile") cell.classList.toggle("found", i === best && k > 0);
+      if (key === "reptile") cell.classList.toggle("found", i === best && n > 0);
     });
   });
 
   const empty = TITLES.filter((_, i) => board.drawings[i].length === 0);
-  const after = `After ${k} step${k === 1 ? "" : "s"} the input is most probably`;
-  element("drawing-k-value").textContent = k === 1 ? "1 step" : `${k} steps`;
+  element("drawing-n-value").textContent = counted(n, "step");
   element("drawing-status").textContent = empty.length
-    ? `Draw something in ${listed(empty)}.` : `${after} ${answers.join(", ")}.`;
+    ? `Draw something in ${listed(empty)}.`
+    : `After ${counted(n, "step")} the input is most probably ${answers.join(", ")}.`;
 }
 
 /* Words in a row: "a", "a and b", "a, b and c". */
@@ -223,8 +227,8 @@ function listen_to_drawings() {
   });
   element("example").addEventListener("click", () => {
     board.example = (board.example + 1) % INPUTS.length;
-    element("drawing-k").value = 1;
+    element("drawing-n").value = 1;
     change_drawings([...CLASSES, INPUTS[board.example]]);
   });
-  element("drawing-k").addEventListener("input", show_probabilities);
+  element("drawing-n").addEventListener("input", show_probabilities);
 }

@@ -4,15 +4,24 @@
 const RANGES = { sines: [0.05, 10], lines: [0.002, 2] };  // errors in the picture
 const EARLIER = 3;  // runs that stay
 
-const earlier = [];  // of { label, method, tasks, errors }, the oldest first
+let drawn_errors = null;  // how many of this run's errors the picture shows
+const earlier = [];  // of { settings, method, errors }, the oldest first
 
 /* Keep a run's errors for comparison with later ones. */
-function keep_errors(run) {
-  if (run.errors.length < 3) return;
-  const { k, epsilon, tasks } = run.settings;
-  const label = `${run.name}, k = ${k}, ε = ${epsilon}`;
-  earlier.push({ label, method: run.method, tasks, errors: run.errors });
+function keep_errors({ settings, method, errors }) {
+  if (errors.length < 3) return;
+  earlier.push({ settings, method, errors });
   if (earlier.length > EARLIER) earlier.shift();
+}
+
+/* How an earlier run's settings differ from the present ones, the first two of them. */
+function difference(then, now) {
+  const says = {
+    k: `k = ${then.k}`, meta: NAMES[then.meta], epsilon: `ε = ${then.epsilon}`,
+    seed: `seed ${then.seed}`,
+  };
+  const differing = Object.keys(says).filter((name) => then[name] !== now[name]);
+  return differing.slice(0, 2).map((name) => says[name]).join(", ") || "earlier";
 }
 
 function build_error() {
@@ -28,7 +37,7 @@ function build_error() {
    on a logarithmic axis; iterations on one of square roots, so that it grows early. */
 function error_scale(tasks) {
   const [width, height] = size("error");
-  const left = 2.5 * rem, right = width - 3 * rem;
+  const left = 2.5 * rem, right = width - 6 * rem;
   const top = 0.6 * rem, bottom = height - 2.4 * rem;
   const [lowest, highest] = RANGES[tasks].map(Math.log);
 
@@ -42,6 +51,7 @@ function error_scale(tasks) {
 
 function draw_error_background({ tasks }) {
   fit("error");
+  drawn_errors = null;
   const at = error_scale(tasks);
   const [lowest, highest] = RANGES[tasks];
   const errors = [0.01, 0.1, 1, 10].filter((e) => e >= lowest && e <= highest);
@@ -67,39 +77,26 @@ function draw_error_background({ tasks }) {
   }
 }
 
-function draw_error(run) {
-  const { tasks } = run.settings, at = error_scale(tasks);
-  const points = run.errors.map(at);
+/* This run; and earlier ones in grey, each with what differs beside its end. */
+function draw_error({ settings, errors }) {
+  if (drawn_errors === errors.length) return;
+  drawn_errors = errors.length;
+  const at = error_scale(settings.tasks), points = errors.map(at);
   draw_path("error-line", line_through(points));
   draw_path("error-dot", dots_at(points.slice(-1)));
 
-  const [x, y] = points.at(-1);
-  draw_text("error-text", number(run.errors.at(-1)[1]), [x + 0.5 * rem, y + 0.3 * rem]);
-}
+  const runs = earlier.filter((run) => run.settings.tasks === settings.tasks);
+  const lines = runs.map((run) => run.errors.map(at));
+  const ends = [points, ...lines].map((line) => line.at(-1));
+  const heights = apart(ends.map(([, y]) => y + 0.3 * rem), rem);
+  const beside = ends.map(([x], i) => [x + 0.5 * rem, heights[i]]);
+  draw_text("error-text", number(errors.at(-1)[1]), beside[0]);
 
-/* Earlier runs in grey, each with its label on the right, below its end. */
-function draw_earlier({ tasks }) {
-  const at = error_scale(tasks), group = element("earlier");
+  const group = element("earlier");
   group.replaceChildren();
-  const runs = earlier.filter((run) => run.tasks === tasks);
-  const ends = runs.map(({ errors }) => at(errors.at(-1)));
-  const wanted = apart(ends.map(([, y]) => y + 0.9 * rem), 0.9 * rem);
-  const lowest = at([0, RANGES[tasks][0]])[1] - 0.3 * rem;  // above the axis
-  const excess = Math.max(0, ...wanted.map((height) => height - lowest));
-  const heights = wanted.map((height) => height - excess);
-  runs.forEach(({ label, method, errors }, i) => {
-    make("path", group, { d: line_through(errors.map(at)), class: `line-${method}` });
-    make("text", group, { x: ends[i][0], y: heights[i], class: "end" }, label);
+  runs.forEach((run, i) => {
+    const [x, y] = beside[i + 1];
+    make("path", group, { d: line_through(lines[i]), class: `line-${run.method}` });
+    make("text", group, { x, y }, difference(run.settings, settings));
   });
-}
-
-/* The heights of labels, moved down until each two are at least `distance` apart. */
-function apart(heights, distance) {
-  const order = heights.map((_, i) => i).sort((i, j) => heights[i] - heights[j]);
-  const moved = [...heights];
-  for (let n = 1; n < order.length; n++) {
-    const above = moved[order[n - 1]];
-    moved[order[n]] = Math.max(moved[order[n]], above + distance);
-  }
-  return moved;
 }

@@ -2,7 +2,7 @@
 "use strict";
 
 /* What can be set; each first item is what holds if the address does not say otherwise:
-   #k=1&epsilon=0.4&meta=fomaml&tasks=lines&seed=3&pace=fast&n=4 */
+   #k=1&epsilon=0.4&meta=fomaml&tasks=lines&seed=3&pace=fast&points=ten&n=4&view=kernel */
 const CHOICES = {
   k: [5, 1, 2, 3, 4, 6, 7, 8, 9, 10],
   epsilon: [0.4, 0.1, 0.2, 0.8, 1.6, 3.2],
@@ -10,7 +10,9 @@ const CHOICES = {
   tasks: ["sines", "lines"],
   seed: Array.from({ length: 1000 }, (_, i) => i),
   pace: ["slow", "fast"],
+  points: ["one", "ten", "side"],  // one point, ten, ten on one side
   n: [8, ...Array.from({ length: 33 }, (_, i) => i)],
+  view: ["error", "kernel"],
 };
 const FRAME = 13.5;  // ms of computing a frame, of 16.7 at 60 frames a second
 const LEAST = 8;  // ms of training and judging, where drawing takes long
@@ -21,9 +23,10 @@ const reduced_motion = matchMedia("(prefers-reduced-motion: reduce)");
 let run;
 let guess = null;  // what the reader said that the star of k = 1 would do
 let last_frame = null, drawing_time = 3;  // ms
-let yours_in_star = null;  // { star, task, path }: the ray to the ten points
+let yours_in_star = null;  // { star, name, task, path }: the ray to your points
 let open_star = null;  // { k, tasks, star } of the last finished run with k > 1
 let restarted = false;  // did new settings end a run that was under way?
+let close_up_seen = false;  // later runs have none
 
 // ---------------------------------------------------------------------------- settings
 
@@ -33,8 +36,8 @@ function read_address() {
   for (const [name, choices] of Object.entries(CHOICES)) {
     const found = choices.find((choice) => String(choice) === written.get(name));
     settings[name] = found ?? choices[0];
+    show_setting(name);
   }
-  for (const name in CHOICES) element(name).value = settings[name];
 }
 
 /* Write into the address what differs from the first choices. */
@@ -48,8 +51,16 @@ function write_address() {
 function set(name, value) {
   const found = CHOICES[name].find((choice) => String(choice) === String(value));
   settings[name] = found ?? settings[name];
-  element(name).value = settings[name];
+  show_setting(name);
   write_address();
+}
+
+/* In its field, or in its row of buttons, of which one is pressed. */
+function show_setting(name) {
+  const control = element(name);
+  if (!control.matches("[role=group]")) control.value = settings[name];
+  for (const button of control.querySelectorAll("[role=group] > button[value]"))
+    button.setAttribute("aria-pressed", button.value === settings[name]);
 }
 
 function build_settings() {
@@ -62,15 +73,50 @@ function build_settings() {
   for (const name of ["k", "epsilon", "meta", "tasks", "seed"])
     element(name).addEventListener("change", (event) => {
       set(name, event.target.value);
-      const under_way = run.iteration > 0 && !run.finished;
-      begin();
-      restarted = under_way;
+      train_anew();
     });
   element("pace").addEventListener("change", ({ target }) => set("pace", target.value));
-  addEventListener("hashchange", () => {
+  element("n").addEventListener("input", ({ target }) => {
+    settings.n = +target.value;
+    learn_from_points();
+  });
+  element("n").addEventListener("change", write_address);  // Safari allows 3 a second
+
+  const on_press = (name, act) => element(name).addEventListener("click", (event) => {
+    if (event.target.value) act(event.target.value);
+  });
+  on_press("points", (value) => change_points(() => {
+    set("points", value);
+    draw_points(run.family);
+  }));
+  on_press("view", show_view);
+  addEventListener("hashchange", open_address);
+}
+
+/* Another run with the present settings; it goes on if one was going on. */
+function train_anew() {
+  const under_way = run.iteration > 0 && !run.finished, { playing } = player;
+  begin();
+  restarted = under_way;
+  if (playing) player.play();
+}
+
+function show_view(view) {
+  set("view", view);
+  draw_backgrounds();
+  request_frame();
+}
+
+/* What the address asks for: a beat of the opening, or an experiment. */
+function open_address() {
+  const beat = beat_of_address();
+  if (!beat || !opening.beat) {
     read_address();
     begin();
-  });
+    draw_points(run.family);
+    learn_from_points();
+  }
+  show_beat(beat);
 }
 
 // --------------------------------------------------------------------------- the clock
@@ -85,7 +131,8 @@ function begin() {
   restarted = false;
   const family = run?.family;
 
-  run = new Run({ ...settings });
+  let_go();
+  run = new Run({ ...settings }, !close_up_seen);
   run.judge_for(Infinity);
   if (family !== run.family) draw_your_task(run.family);
   learn_from_points();
@@ -111,7 +158,7 @@ function request_frame() {
   frame_requested = true;
 }
 
-/* One frame: train, judge φ, draw; all of it within FRAME. */
+/* One frame: train or pull, judge φ, draw; all of it within FRAME. */
 function frame(now) {
   frame_requested = false;
   const start = performance.now();
@@ -120,14 +167,21 @@ function frame(now) {
   last_frame = now;
 
   if (player.playing) player.advance(run, pace(), elapsed, 0.7 * budget);
+  if (is_pulling()) pull_phi();
   run.judge_for(start + budget - performance.now());
+  close_up_seen ||= run.close_up !== null;
 
   const computed = performance.now();
   draw();
+  const wait = show_words(now);
   drawing_time += 0.2 * (performance.now() - computed - drawing_time);
 
-  if (player.playing || run.judging || run.star_is_old) request_frame();
-  else last_frame = null;
+  if (player.playing || is_pulling() || run.judging || run.star_is_old) {
+    request_frame();
+  } else {
+    last_frame = null;
+    if (wait) setTimeout(request_frame, wait);
+  }
 }
 
 function pace() {
@@ -140,46 +194,51 @@ function draw_backgrounds() {
   draw_plane_background(run);
   draw_curve_background();
   draw_error_background(run.settings);
-  draw_earlier(run.settings);
 }
 
-/* Adapt all starts to the ten points. */
+/* Adapt all starts to your points. */
 function learn_from_points() {
   const data = your_data(run.family);
   for (const start of STARTS)
-    if (start.phi) learn_curve(start, data, settings.n);
+    if (start.phi) learn_curve(start, data);
   yours_in_star = null;
   place_handles();
-  element("one-side").setAttribute("aria-pressed", yours.one_side);
   request_frame();
 }
 
 function draw() {
   const data = your_data(run.family), live = STARTS.at(-1);
   live.phi = run.shown_phi;
-  learn_curve(live, data, settings.n);
+  learn_curve(live, data);
   run.leave_trail();
 
   if (yours_in_star?.star !== run.star) yours_in_star = add_yours(run.star, data);
-  draw_plane(run, yours_in_star, open_star_behind(run));
+  const behind = open_star_behind(run), { ray_steps } = opening;
+  draw_plane(run, { yours: yours_in_star, behind, hand, ray_steps });
+  show_hold();
   draw_curve(run);
-  draw_error(run);
   show_errors(data);
-  show_words();
+  if (settings.view === "error") draw_error(run);
+  else draw_kernels(run, behind);
 }
 
-/* The ray to the ten points, from the φ of the star, of the slider's steps. */
+/* The ray to your points, from the φ of the star, of as many steps as the curve takes. */
 function add_yours(star, data) {
-  const task = plane_of_functions(run.family, data.y, data.x);
-  const { path } = ray(NET, star.phi, run.family, data, ALPHA, settings.n);
-  return { star, task, path: path.filter((place) => place.every(Number.isFinite)) };
+  const one = data.x.length === 1, { family } = run;
+  const task = one ? yours.task : plane_of_functions(family, data.y, data.x);
+  const alpha = your_alpha(star.phi, data.x);
+  const { path } = ray(NET, star.phi, family, data, alpha, your_steps());
+  const finite = path.filter((place) => place.every(Number.isFinite));
+  return { star, name: one ? "your point" : "your points", task, path: finite };
 }
+
+// ------------------------------------------------------------------------------- words
 
 /* What the page says of this run's settings. */
 function show_settings() {
   const { k, tasks } = run.settings, fomaml = run.method === "fomaml";
   element("watch").dataset.method = run.method;
-  typeset("k-steps", k === 1 ? "k = 1 gradient step" : `k = ${k} gradient steps`);
+  typeset("k-steps", `k = ${counted(k, "gradient step")}`);
   typeset("move", fomaml ? "Move φ by the last gradient only."
     : "Move φ a little towards W.");
   typeset("outer-formula", fomaml ? "φ ← φ − ε α gₖ" : "φ ← φ + ε (W − φ)");
@@ -189,46 +248,57 @@ function show_settings() {
     word.textContent = run.family.one;
 }
 
-/* The lines of the algorithm, the story, and what the controls say. */
-function show_words() {
-  const { k, tasks } = run.settings, singly = run.trajectory.length > 0;
-  element("watch").dataset.line = singly ? run.line : 0;
-  const again = restarted && run.line === 0;
-  const news = again ? "New settings: training starts again. " : "";
-  typeset("story", news + tell(run, guess));
-  element("watch").toggleAttribute("data-first", singly && run.iteration === 1);
-  typeset("progress", `Iteration ${whole(run.iteration)} of ${whole(ITERATIONS)}, `
-    + `ε = ${number(run.epsilon_now)}`);
-  typeset("curve-says", singly
-    ? "The inner loop: W, and the ten points of its last step."
-    : tell_points());
-  const steps = settings.n === 1 ? "1 step" : `${settings.n} steps`;
-  typeset("n-value", steps);
-  typeset("table-steps", steps);
-  typeset("play", play_label());
-
-  const focused = document.activeElement;
-  element("inner-step").disabled = run.finished || (run.line === 2 && run.steps === k);
-  element("outer-step").disabled = run.finished;
-  element("again").disabled = run.iteration === 0;
-  if (focused.disabled) element(run.line === 2 ? "outer-step" : "play").focus();
-  const solved = run.finished && !run.diverged && k > 1 && tasks === "sines";
-  show_question(solved && guess === null);
-  element("back").hidden = !open_star_behind(run);
+/* All that changes during a run. Returns in how many ms the story goes on, or 0. */
+function show_words(now) {
+  show_captions();
+  show_transport();
+  const wait = say((restarted && run.iteration === 0
+    ? "New settings: training starts again. " : "") + tell(run, guess), now);
+  show_question(wait);
+  return wait;
 }
 
-/* On a phone it may be below the window, while the star is within. */
-function show_question(asked) {
-  const question = element("question"), appears = asked && question.hidden;
-  question.hidden = !asked;
-  const watching = element("plane").getBoundingClientRect().bottom > 0;
-  if (appears && watching) question.scrollIntoView({ block: "nearest" });
+function show_captions() {
+  element("watch").dataset.line = run.close_up?.line ?? 0;
+  typeset("progress", `Iteration ${whole(run.iteration)} of ${whole(ITERATIONS)}, `
+    + `ε = ${run.epsilon_now.toFixed(2)}`);
+  typeset("curve-says", run.close_up
+    ? "The inner loop: W, and the ten points of its last step." : tell_points(run));
+  typeset("n-value", counted(settings.n, "step"));
+  typeset("beat-says", tell_beat());
+  typeset("table-steps", counted(your_steps(), "step"));
+  element("steps").hidden = yours.points.length === 1;
+  enable("undo-points", can_undo("points"), "new-task");
+  element("errors").hidden = settings.view !== "error";
+  element("kernels").hidden = settings.view !== "kernel";
+}
+
+function show_transport() {
+  const { finished, under_way, close_up, iteration, settings: { k } } = run;
+  const all_steps = under_way && close_up.steps === k;
+  typeset("play", play_label());
+  enable("inner-step", !finished && !all_steps, finished ? "play" : "outer-step");
+  enable("outer-step", !finished, "play");
+  enable("again", iteration > 0, "play");
 }
 
 function play_label() {
   if (player.playing) return "❚❚ Pause";
   if (run.finished) return "▶ Train again";
   return run.iteration === 0 ? "▶ Train φ" : "▶ Go on";
+}
+
+/* The question about k = 1 comes when the star is open; a phone scrolls to it. */
+function show_question(wait) {
+  const { finished, diverged, settings: { k, tasks } } = run;
+  const solved = finished && !diverged && k > 1 && tasks === "sines";
+  const asked = solved && guess === null && wait === 0;
+  const question = element("question"), appears = asked && question.hidden;
+  question.hidden = !asked;
+  element("back").hidden = !open_star_behind(run);
+  if (!appears) return;
+  const watching = element("plane").getBoundingClientRect().bottom > 0;
+  if (watching) question.scrollIntoView({ block: "nearest" });
 }
 
 // ---------------------------------------------------------------------------- controls
@@ -238,6 +308,7 @@ function build_transport() {
     if (player.playing) {
       player.pause();
     } else {
+      put_back();
       if (run.finished) begin();
       player.play();
     }
@@ -245,6 +316,7 @@ function build_transport() {
   });
   const step = (id, carry_out) => element(id).addEventListener("click", () => {
     player.pause();
+    put_back();
     carry_out();
     request_frame();
   });
@@ -255,19 +327,22 @@ function build_transport() {
   for (const button of document.querySelectorAll("[data-guess]"))
     button.addEventListener("click", () => {
       guess = button.dataset.guess;
-      set("k", 1);
-      begin();
-      player.play();
-      element("play").focus();
+      show_view("kernel");
+      play_with(1);
     });
-
   element("back").addEventListener("click", () => {
-    set("k", CHOICES.k[0]);
-    begin();
-    if (!yours.one_side) element("one-side").click();
-    player.play();
-    element("play").focus();
+    play_with(CHOICES.k[0]);
+    element("points").querySelector("[value=side]").click();
+    element("curve").scrollIntoView({ block: "nearest" });
   });
+}
+
+/* Train anew with another k. */
+function play_with(k) {
+  set("k", k);
+  begin();
+  player.play();
+  element("play").focus({ preventScroll: true });
 }
 
 /* A button that walks a slider from 0 to its last step, and pauses if pressed again. */
@@ -275,8 +350,8 @@ function playable(button, slider, milliseconds) {
   const label = button.getAttribute("aria-label");
   let timer = null, paused = false;
 
-  const go = (k) => {
-    slider.value = k;
+  const go = (n) => {
+    slider.value = n;
     slider.dispatchEvent(new Event("input"));
   };
   const stop = (pause) => {
@@ -296,8 +371,8 @@ function playable(button, slider, milliseconds) {
     button.setAttribute("aria-label", "Pause");
     timer = setInterval(next, milliseconds);
   });
-  for (const hand of ["pointerdown", "keydown"])
-    slider.addEventListener(hand, () => stop(false));
+  for (const act of ["pointerdown", "keydown"])
+    slider.addEventListener(act, () => stop(false));
 }
 
 /* The table of starts, with a box to tick for each curve. */
@@ -331,23 +406,22 @@ build_points();
 build_error();
 build_starts();
 load_starts();
-read_address();
 build_transport();
 listen_to_points();
-element("n").addEventListener("input", (event) => {
-  settings.n = +event.target.value;
-  learn_from_points();
-});
-element("n").addEventListener("change", write_address);  // Safari allows 3 a second
+listen_to_hold();
+listen_to_hands();
+listen_to_opening();
 playable(element("n-play"), element("n"), 250);
-begin();
+element("settings").open = matchMedia("(min-width: 700px)").matches;
+open_address();
 
-new ResizeObserver(() => {
+const resized = new ResizeObserver(() => {
   draw_backgrounds();
   request_frame();
-}).observe(document.querySelector("#plane"));
+});
+for (const id of ["plane", "curve", "error"]) resized.observe(element(id));
 
 build_cells();
 listen_to_drawings();
-playable(element("drawing-play"), element("drawing-k"), 120);
+playable(element("drawing-play"), element("drawing-n"), 120);
 learn_drawings();

@@ -7,8 +7,9 @@ const RIM = 5.55;  // where the functions are drawn that stand at the rim
 /* In the order in which they are painted. */
 const PLANE_PATHS = ["rings", "glyphs", "trail", "ghost", "rays", "ends", "crosses",
   "your-ray", "your-end", "your-cross", "task-ring", "inner", "inner-dots", "pull",
-  "outer", "phi"];
-const PLANE_TEXTS = ["ring-text", "your-text", "task-text", "W-text", "phi-text"];
+  "outer", "hand-line", "hand-ring", "phi"];
+const PLANE_TEXTS = ["ring-text", "your-text", "task-text", "W-text", "phi-text",
+  "hand-text"];
 
 function build_plane() {
   const svg = element("plane");
@@ -16,19 +17,22 @@ function build_plane() {
   for (const id of PLANE_TEXTS) make("text", svg, { id });
 }
 
+/* How many pixels 1 is. */
+function plane_unit() {
+  return Math.min(...size("plane")) / (2 * EXTENT);
+}
+
 /* A function from a place [p, q] to the point of the picture, in pixels. */
 function plane_scale() {
-  const [width, height] = size("plane");
-  const unit = Math.min(width, height) / (2 * EXTENT);
+  const [width, height] = size("plane"), unit = plane_unit();
   return ([p, q]) => [width / 2 + unit * p, height / 2 - unit * q];
 }
 
 /* What stays during a run: circles, eight functions at the rim, and the new tasks. */
 function draw_plane_background(run) {
   fit("plane");
-  const at = plane_scale(), middle = at([0, 0]);
-  const radius = (r) => at([r, 0])[0] - middle[0];
-  const circles = [1, 2, 3, 4, 5].map((r) => circle_at(middle, radius(r)));
+  const at = plane_scale(), unit = plane_unit();
+  const circles = [1, 2, 3, 4, 5].map((r) => circle_at(at([0, 0]), r * unit));
   draw_path("rings", circles.join(""));
 
   const glyph = (i) => {
@@ -42,19 +46,21 @@ function draw_plane_background(run) {
   };
   draw_path("glyphs", [0, 1, 2, 3, 4, 5, 6, 7].map(glyph).join(""));
 
-  const crosses = run.new_tasks.map(({ task }) => cross_at(at(task), radius(0.1)));
+  const crosses = run.new_tasks.map(({ task }) => cross_at(at(task), 0.1 * unit));
   draw_path("crosses", crosses.join(""));
   draw_text("ring-text", run.family.rim, at([2.6, 4.4]));
 }
 
-/* What moves: the star, φ, the present task, `yours`, the ray of the ten points, and
-   `behind`, an open star of an earlier run, or null. */
-function draw_plane(run, yours, behind) {
+/* What moves: the star, its rays `ray_steps` long, φ, the present task, and
+   yours: the ray of your points;
+   behind: an open star of an earlier run, or null;
+   hand: what pulls φ. */
+function draw_plane(run, { yours, behind, hand, ray_steps }) {
   const at = plane_scale();
 
   const ghost = behind?.star.rays.map(({ path }) => line_through(path.map(at))) ?? [];
   draw_path("ghost", ghost.join(""));
-  const rays = run.star.rays.map(({ path }) => path.map(at));
+  const rays = run.star.rays.map(({ path }) => path.slice(0, ray_steps + 1).map(at));
   draw_path("rays", rays.map(line_through).join(""));
   draw_path("ends", dots_at(rays.map((points) => points.at(-1))));
 
@@ -62,7 +68,7 @@ function draw_plane(run, yours, behind) {
   draw_path("your-ray", line_through(your_ray));
   draw_path("your-end", dots_at(your_ray.slice(-1)));
   draw_path("your-cross", cross_at(your_place, 0.45 * rem));
-  write_above("your-text", "your points", your_place, 0.8 * rem);
+  write_above("your-text", yours.name, your_place, 0.8 * rem);
 
   const phi = at(run.trail.at(-1));
   draw_path("trail", line_through(run.trail.map(at)));
@@ -70,31 +76,33 @@ function draw_plane(run, yours, behind) {
   draw_text("phi-text", "φ", [phi[0] - 0.6 * rem, phi[1] + 1.3 * rem]);
 
   draw_present_task(run, at, phi);
+  draw_hand(run, hand, at, phi);
 }
 
-/* The task's ring, the inner loop's path from φ to W, and the outer step. */
+/* In a close-up: the task's ring, the inner loop's path from φ to W, the outer step. */
 function draw_present_task(run, at, phi) {
-  const path = run.trajectory.map((weights) => at(run.place(weights)));
-  const shown = path.slice(0, run.steps + 1);
+  const { close_up, task } = run;
+  const path = close_up?.trajectory.map((weights) => at(run.place(weights))) ?? [];
+  const shown = path.slice(0, (close_up?.steps ?? 0) + 1);
   draw_path("inner", line_through(shown));
   draw_path("inner-dots", dots_at(shown.slice(1)));
 
-  const under_way = path.length > 0;
-  const task = under_way ? at(run.task) : [0, 0];
-  draw_path("task-ring", under_way ? circle_at(task, 0.55 * rem) : "");
+  const ring = close_up ? at(task) : [0, 0];
+  draw_path("task-ring", close_up ? circle_at(ring, 0.55 * rem) : "");
   const [x, y] = shown.at(-1) ?? [0, 0];
   draw_text("W-text", shown.length > 1 ? "W" : "", [x - 1.2 * rem, y - 0.6 * rem]);
-  const there = Math.hypot(x - task[0], y - task[1]) < 3 * rem;  // W's name is enough
-  write_above("task-text", under_way && !there ? "task" : "", task, 0.9 * rem);
+  const there = Math.hypot(x - ring[0], y - ring[1]) < 3 * rem;  // W's name is enough
+  write_above("task-text", close_up && !there ? "task" : "", ring, 0.9 * rem);
 
-  const outer_step = under_way && run.line === 3;
+  const outer_step = close_up?.line === 3;
   draw_path("pull", outer_step ? line_through([path[0], path.at(-1)]) : "");
   draw_path("outer", outer_step ? line_through([path[0], phi]) : "");
 }
 
-/* Write above a point, within the picture. */
-function write_above(id, text, [x, y], distance) {
-  const margin = 3 * rem, width = size("plane")[0];
-  const inside = Math.min(Math.max(x, margin), width - margin);
-  draw_text(id, text, [inside, y - distance]);
+/* The line from φ to the hand that pulls it, and the steps so far. */
+function draw_hand({ held }, { task, steps }, at, phi) {
+  const end = task ? at(task) : phi;
+  draw_path("hand-line", task ? line_through([phi, end]) : "");
+  draw_path("hand-ring", task ? circle_at(end, 0.5 * rem) : "");
+  write_above("hand-text", held ? counted(steps, "step") : "", end, 1.2 * rem);
 }

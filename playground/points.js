@@ -1,4 +1,4 @@
-/* Hands move the ten points: mouse, pen, fingers (each its own point), arrow keys. */
+/* Hands move the points: mouse, pen, fingers (each its own point), arrow keys. */
 "use strict";
 
 const ARROWS =
@@ -8,29 +8,39 @@ const drags = new Map();  // for each pointer its point, and how far from its mi
 
 function build_points() {
   for (let i = 1; i <= B; i++)
-    make("div", element("points"), { class: "point", tabindex: 0, role: "slider",
+    make("div", element("handles"), { class: "handle", tabindex: 0, role: "slider",
       "aria-label": `point ${i}`, "aria-valuemin": -Y_MAX, "aria-valuemax": Y_MAX });
 }
 
 /* Put the handles where the points are. */
 function place_handles() {
-  yours.points.forEach(({ x, y }, i) => {
-    const handle = element("points").children[i];
-    handle.style.left = `${50 + (100 * x) / WIDTH}%`;
+  [...element("handles").children].forEach((handle, i) => {
+    handle.hidden = i >= yours.points.length;
+    if (handle.hidden) return;
+    const { x, y } = yours.points[i];
+    handle.style.left = `${(100 * (x - LEFT)) / WIDTH}%`;
     handle.style.top = `${50 - (100 * y) / HEIGHT}%`;
     handle.setAttribute("aria-valuenow", y.toFixed(1));
     handle.setAttribute("aria-valuetext", `x = ${x.toFixed(1)}, y = ${y.toFixed(1)}`);
   });
 }
 
-/* Keep the points as they are now for `undo`. */
-function remember_points() {
-  const { task, one_side } = yours;
+/* Keep the points as they are now for `undo`. `hand`: see there. */
+function remember_points(hand) {
+  const { task } = yours, kind = settings.points;
   const points = yours.points.map((point) => ({ ...point }));
-  remember("points", () => {
-    Object.assign(yours, { task, one_side, points });
+  remember("points", hand, () => {
+    set("points", kind);
+    Object.assign(yours, { task, points });
     learn_from_points();
   });
+}
+
+/* New points, of your task or of another. */
+function change_points(change) {
+  remember_points();
+  change();
+  learn_from_points();
 }
 
 function place_point(point, x, y) {
@@ -41,15 +51,16 @@ function place_point(point, x, y) {
 
 /* Where in the curve's picture an event is: x, f(x). */
 function position_in_curve({ clientX, clientY }) {
-  const { left, top, width, height } = element("points").getBoundingClientRect();
-  const x = ((clientX - left) / width - 0.5) * WIDTH;
+  const { left, top, width, height } = element("handles").getBoundingClientRect();
+  const x = LEFT + ((clientX - left) / width) * WIDTH;
   const y = (0.5 - (clientY - top) / height) * HEIGHT;
   return [x, y];
 }
 
 /* The handle whose middle is nearest, as handles may lie over each other: its index. */
 function nearest_handle({ clientX, clientY }) {
-  const distances = Array.from(element("points").children, (handle) => {
+  const handles = [...element("handles").children].slice(0, yours.points.length);
+  const distances = handles.map((handle) => {
     const { left, right, top, bottom } = handle.getBoundingClientRect();
     return Math.hypot(clientX - (left + right) / 2, clientY - (top + bottom) / 2);
   });
@@ -57,7 +68,7 @@ function nearest_handle({ clientX, clientY }) {
 }
 
 function listen_to_points() {
-  const handles = element("points");
+  const handles = element("handles");
 
   handles.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || event.target === handles) return;
@@ -83,21 +94,13 @@ function listen_to_points() {
   handles.addEventListener("keydown", (event) => {
     if (!ARROWS[event.key]) return;
     event.preventDefault();
-    const point = yours.points[[...handles.children].indexOf(event.target)];
+    const i = [...handles.children].indexOf(event.target), point = yours.points[i];
     const [dx, dy] = ARROWS[event.key], step = event.shiftKey ? 0.5 : 0.1;
-    remember_points();
+    remember_points(`arrows on point ${i}`);
     place_point(point, point.x + step * dx, point.y + step * dy);
   });
 
-  element("new-task").addEventListener("click", () => {
-    remember_points();
-    draw_your_task(run.family);
-    learn_from_points();
-  });
-  element("one-side").addEventListener("click", () => {
-    remember_points();
-    yours.one_side = !yours.one_side;
-    draw_points(run.family);
-    learn_from_points();
-  });
+  element("new-task").addEventListener("click", () =>
+    change_points(() => draw_your_task(run.family)));
+  element("undo-points").addEventListener("click", () => undo("points"));
 }

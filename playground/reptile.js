@@ -16,22 +16,25 @@
 "use strict";
 
 /* k steps of gradient descent on one task, from φ to W, each on its own mini-batch.
-   Yields the trajectory: φ_1 = φ, φ_2, ..., φ_{k+1} = W. */
+   Yields the trajectory: φ_1 = φ, φ_2, ..., φ_{k+1} = W. From φ_2 on it is one array,
+   which the next step changes: who keeps it copies it. */
 function* inner_loop(net, phi, x, y, alpha) {
-  let weights = phi;
-  yield weights;
+  yield phi;
+  if (x.length === 0) return;
 
+  const network = new Network(net, phi, x[0]);  // it starts from φ
   for (let i = 0; i < x.length; i++) {
-    const grad = net.gradient(weights, x[i], y[i]);
-    weights = weights.map((w, p) => w - alpha * grad[p]);  // W ← W − α g
-    yield weights;
+    const out = network.forward(x[i]);
+    const grad = network.backward(out, y[i]);  // g_i
+    add_to(network.weights, -alpha, grad);  // W ← W − α g, in place
+    yield network.weights;
   }
 }
 
 /* Reptile's meta-gradient, (φ − W) / α = g_1 + ... + g_k. */
 function reptile(net, phi, x, y, alpha) {
   const W = last(inner_loop(net, phi, x, y, alpha));
-  return phi.map((p, i) => (p - W[i]) / alpha);
+  return times(1 / alpha, plus(phi, -1, W));
 }
 
 /* Meta-train φ: a generator of φ after each outer step.
@@ -42,12 +45,12 @@ function* train(net, phi, sample, meta_gradient, { alpha, epsilon, iterations })
     const [x, y] = sample();  // 1. draw a task
 
     const g = meta_gradient(net, phi, x, y, alpha);  // 2. k steps on it, from φ to W
-    const W = phi.map((p, j) => p - alpha * g[j]);  // (for Reptile, the task's own W)
+    const W = plus(phi, -alpha, g);  // (for Reptile, the task's own W)
 
     const epsilon_i = schedule(epsilon, i, iterations);
-    phi = phi.map((p, j) => p + epsilon_i * (W[j] - p));  // 3. φ ← φ + ε (W − φ)
+    phi = plus(phi, epsilon_i, plus(W, -1, phi));  // 3. φ ← φ + ε (W − φ)
 
-    if (!phi.every(Number.isFinite))
+    if (!is_finite(phi))
       throw new RangeError(`iteration ${i + 1}: diverged: lower epsilon`);
     yield phi;
   }
@@ -76,8 +79,8 @@ function fomaml(net, phi, x, y, alpha) {
   return net.gradient(phi_k, x.at(-1), y.at(-1));
 }
 
-/* A multi-layer perceptron, z = [h 1] W, h = tanh(z), whose parameters are one vector.
-   Each layer's input ends in a constant 1, so that the last row of its matrix W,
+/* A multi-layer perceptron, z = [h 1] M, h = tanh(z), whose parameters are one vector.
+   Each layer's input ends in a constant 1, so that the last row of its matrix M,
    (n_in + 1, n_out), is the bias. The last layer is linear. */
 class MLP {
   constructor(layer_sizes, loss = "mse") {
@@ -98,75 +101,84 @@ class MLP {
     return phi;
   }
 
-  /* [W, ...], (n_in + 1, n_out) each: views, so writing to W writes to `weights`. */
+  /* [M, ...], (n_in + 1, n_out) each: views, so writing to M writes to `weights`. */
   unpack(weights) {
     let start = 0;
     return this.shapes.map(([rows, cols]) => {
       const end = start + rows * cols;
-      const W = matrix(weights.subarray(start, end), rows, cols);
+      const M = matrix(weights.subarray(start, end), rows, cols);
       start = end;
-      return W;
+      return M;
     });
   }
 
   /* The outputs, (B, n_out); for cross-entropy, the classes' probabilities. */
   predict(weights, x) {
-    const h = this.activations(x.length / this.layer_sizes[0]);
-    const out = this.forward(this.unpack(weights), h, x);
+    const out = new Network(this, weights, x).forward(x);
     return this.prediction(out).data;
   }
 
   /* The gradient of the loss by the weights, (P,). */
   gradient(weights, x, y) {
-    const layers = this.unpack(weights);
-    const grad = new Float64Array(this.num_params);
-    const h = this.activations(x.length / this.layer_sizes[0]);
+    const network = new Network(this, weights, x);
+    const out = network.forward(x);
+    return network.backward(out, y);
+  }
+}
 
-    const out = this.forward(layers, h, x);
-    this.backward(layers, h, out, y, this.unpack(grad));
-    return grad;
+/* A network at work: its weights, a gradient, and what a pass leaves behind. It begins
+   with a copy of `start`; of the mini-batch x only the length counts. */
+class Network {
+  constructor(net, start, x) {
+    this.loss_grad = net.loss_grad;
+    this.weights = start.slice();
+    this.grad = new Float64Array(net.num_params);
+    this.layers = net.unpack(this.weights);  // views, as steps are taken in place
+    this.layer_grads = net.unpack(this.grad);
+
+    this.n_in = net.layer_sizes[0];
+    const B = x.length / this.n_in;
+    const ones = (n) => matrix(new Float64Array(B * n).fill(1), B, n);
+    this.inputs = net.shapes.map(([rows]) => ones(rows));  // of each layer, [h 1]
+    this.out = ones(net.layer_sizes.at(-1));
   }
 
-  /* Memory for each layer's input [h 1], (B, n + 1), filled with 1. */
-  activations(B) {
-    return this.shapes.map(([rows]) => {
-      const ones = new Float64Array(B * rows).fill(1);
-      return matrix(ones, B, rows);
-    });
-  }
-
-  /* The outputs, (B, n_out). On the way each layer's input is left in h. */
-  forward(layers, h, x) {
-    const n_in = this.layer_sizes[0];
-    x.forEach((value, i) => { h[0].data[i + Math.floor(i / n_in)] = value; });
+  /* The outputs, (B, n_out), for x. Each layer's input stays in `inputs`. */
+  forward(x) {
+    const { inputs, layers, n_in, out } = this;
+    for (let i = 0; i < x.length; i++) inputs[0].data[i + Math.floor(i / n_in)] = x[i];
 
     for (let l = 0; l < layers.length - 1; l++) {
-      matmul(h[l], layers[l], h[l + 1]);
-      activate(h[l + 1].data, layers[l].cols);
+      const h = inputs[l + 1];
+      matmul(inputs[l], layers[l], without_ones(h));
+      activate(h);
     }
-
-    const B = h[0].rows, n_out = this.layer_sizes.at(-1);
-    const out = matrix(new Float64Array(B * n_out), B, n_out);
-    matmul(h.at(-1), layers.at(-1), out);
+    matmul(inputs.at(-1), layers.at(-1), out);
     return out;
   }
 
-  /* Backpropagation: write ∂L/∂W of each layer into `grads`, laid out as `layers`.
+  /* Backpropagation: ∂L/∂weights, (P,), of the outputs that `forward` returned.
      The chain rule, from the last layer (where z = out) down, with dz for ∂L/∂z:
-         ∂L/∂W = [h 1]ᵀ dz      ∂L/∂[h 1] = dz Wᵀ      ∂L/∂z = ∂L/∂h (1 − h²) */
-  backward(layers, h, out, y, grads) {
+         ∂L/∂M = [h 1]ᵀ dz      ∂L/∂[h 1] = dz Mᵀ      ∂L/∂z = ∂L/∂h (1 − h²) */
+  backward(out, y) {
     let dz = this.loss_grad(out, y);
-    for (let l = layers.length - 1; l >= 0; l--) {
-      matmul(transpose(h[l]), dz, grads[l]);
+    for (let l = this.layers.length - 1; l >= 0; l--) {
+      const h = this.inputs[l];
+      matmul(transpose(h), dz, this.layer_grads[l]);
       if (l > 0) {
-        const { data, rows, cols } = h[l];
-        const dh = matrix(new Float64Array(data.length), rows, cols);
-        matmul(dz, transpose(layers[l]), dh);
-        for (let i = 0; i < data.length; i++) dh.data[i] *= 1 - data[i] * data[i];
-        dz = matrix(dh.data, rows, cols - 1, cols);  // nothing flows into the 1
+        const dh = matrix(new Float64Array(h.data.length), h.rows, h.cols);
+        matmul(dz, transpose(this.layers[l]), dh);
+        for (let i = 0; i < h.data.length; i++) dh.data[i] *= 1 - h.data[i] * h.data[i];
+        dz = without_ones(dh);  // nothing flows into the 1
       }
     }
+    return this.grad;
   }
+}
+
+/* All columns of [h 1] but the last, as a view. */
+function without_ones({ data, rows, cols }) {
+  return matrix(data, rows, cols - 1, cols);
 }
 
 /* Squared error, the mean over the B examples and n_out outputs. */
@@ -202,12 +214,10 @@ const LOSSES = {
   "cross-entropy": { grad: cross_entropy_grad, prediction: softmax },
 };
 
-/* h = tanh(z) in place in rows of `cols` numbers and the constant 1. */
-function activate(data, cols) {
-  for (let i = 0; i < data.length; i++) {
-    const constant = i % (cols + 1) === cols;
-    data[i] = constant ? 1 : tanh(data[i]);
-  }
+/* h = tanh(z) in place, but not in the last column, the constant 1. */
+function activate({ data, rows, cols }) {
+  for (let row = 0; row < rows; row++)
+    for (let i = row * cols; i < (row + 1) * cols - 1; i++) data[i] = tanh(data[i]);
 }
 
 function tanh(z) {

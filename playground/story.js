@@ -1,6 +1,8 @@
 /* What the page says in words about a run. */
 "use strict";
 
+const READING = 300;  // ms for a word
+
 const PLANE_SAYS = {
   sines: "Each place is a sine: distance from the middle is amplitude, angle is phase. "
     + "×: new tasks. Rays: 8 gradient steps from φ. It shows functions, not weights.",
@@ -9,35 +11,41 @@ const PLANE_SAYS = {
 };
 
 const STARTS_SAY = {
-  sines: "Full bar: predicting 0. This φ is trained here; the others before: by "
-    + "Reptile, MAML (through the inner steps), jointly (one step a task), or not at "
-    + "all.",
-  lines: "Full bar: predicting 0. Reptile, MAML and joint were trained on sines, not "
-    + "on lines.",
+  sines: "This φ is trained here, the others before (MAML: through the inner steps). "
+    + "Full bar: predicting 0.",
+  lines: "This φ is trained here; Reptile, MAML and joint before, on sines. Full bar: "
+    + "predicting 0.",
 };
 
-/* The present state of a run, in a sentence or two. `guess`: what the reader said that
-   the star of k = 1 would do. */
-function tell(run, guess) {
-  const { k } = run.settings;
-  if (run.diverged) return tell_divergence(run);
-  if (run.finished) return tell_end(run, guess);
-  if (run.line === 0) return tell_start(run);
-  if (run.line === 1) return tell_task(run);
-  if (run.line === 2)
-    return `2. Gradient step ${run.steps} of ${k}, on ten points of the task: `
-      + "the network W moves towards it.";
-  if (run.trajectory.length > 0)
-    return `3. ${tell_move(run)} Then W is forgotten, and the next task begins from φ.`;
-  return tell_progress(run);
+/* The sentence that stands, and until when: as long as it takes to read. */
+const story = { says: "", until: 0 };
+
+/* Say it now, or, if a sentence is still being read, return in how many ms. */
+function say(text, now) {
+  const sentence = text.replace(/[\d.,]+/g, "#");  // other numbers are no other sentence
+  const other = sentence !== story.says;
+  if (other && now < story.until) return story.until - now;
+
+  if (other) story.until = now + READING * text.split(" ").length;
+  story.says = sentence;
+  typeset("story", text);
+  return 0;
 }
 
-/* Line 1 of the algorithm, in words. */
-function tell_task(run) {
-  const task = `1. Draw a task: the ${run.family.one} at the ring.`;
-  if (run.iteration !== CLOSE_UPS[1]) return task;
-  return `Once more, slowly: one task at iteration ${run.iteration}. ${task} `
-    + "Watch how far W gets now.";
+/* What a hand does is answered at once. */
+function listen_to_hands() {
+  for (const act of ["pointerdown", "keydown", "click", "change"])
+    addEventListener(act, () => { story.until = 0; }, true);
+}
+
+/* The present state of a run. `guess`: what the reader said that the star of k = 1
+   would do. */
+function tell(run, guess) {
+  if (run.held) return tell_held(run);
+  if (run.diverged) return tell_divergence(run);
+  if (run.close_up) return tell_line(run);
+  if (run.finished) return tell_end(run, guess);
+  return run.iteration === 0 ? tell_start(run) : tell_progress(run);
 }
 
 /* The mean squared error on the new tasks of the network that predicts 0. */
@@ -46,76 +54,97 @@ function error_of_zero(run) {
   return errors.reduce((sum, error) => sum + error) / errors.length;
 }
 
-function tell_start(run) {
-  if (run.star.error > error_of_zero(run) / 2)
-    return "φ is random, and 8 gradient steps from it lead nowhere: the rays towards "
-      + "the new tasks are stubs. Can φ be moved to a place from which they arrive?";
-  return "φ is random, and 8 gradient steps from it end beside the new tasks. Can φ be "
-    + "moved to a place from which they arrive?";
+/* Does the random φ already come close to the new tasks? */
+function is_easy(run) {
+  return run.errors[0][1] < error_of_zero(run) / 2;
 }
 
-/* Line 3 of the algorithm, in words. */
-function tell_move(run) {
-  const percent = `${Math.round(100 * run.epsilon_now)} %`;
-  if (run.method === "fomaml") return `φ moves by the last gradient only, times ε.`;
-  return `φ moves ${percent} of the way to W.`;
+function tell_start(run) {
+  const rays = is_easy(run) ? "end beside the new tasks"
+    : "towards the new tasks are stubs";
+  return `φ is random, and 8 gradient steps from it ${rays}. Can training find a φ from `
+    + "which they arrive?";
+}
+
+/* The line of the algorithm that a close-up shows. */
+function tell_line({ close_up, epsilon_now, family, method, settings }) {
+  if (close_up.line === 1)
+    return `1. Draw a task: the ${family.one} at the ring.`;
+  if (close_up.line === 2)
+    return `2. Gradient step ${close_up.steps} of ${settings.k}: W moves towards the `
+      + "task.";
+  if (method === "fomaml") return "3. φ moves by the last gradient only, times ε.";
+  return `3. φ moves ${Math.round(100 * epsilon_now)} % of the way to W.`;
 }
 
 function tell_progress(run) {
-  const { error } = run.star, start = run.errors[0][1];
+  const start = run.errors[0][1], best = Math.min(...run.errors.map(([, e]) => e));
   if (run.method === "joint")
     return "Each task pulls φ its own way, with one step. Watch the rays.";
-  if (error > start / 2)
+  if (best > start / 2)
     return "Task after task pulls φ a little its way. Watch the rays.";
-  if (error > start / 10)
+  if (best > start / 10)
     return "The rays grow: from this φ, the same 8 steps lead further.";
   return "The star is open: from this φ, 8 steps come close to most crosses.";
 }
 
 function tell_end(run, guess) {
-  const start = number(run.errors[0][1]), end = number(run.star.error);
-  const numbers = `error ${end}, at the start ${start}`;
-  if (run.method === "joint" && run.star.error > run.errors[0][1] / 2)
-    return tell_shut(run, guess, numbers);
-  const share = run.star.error / run.errors[0][1];
-  if (run.errors[0][1] < error_of_zero(run) / 2)
-    return `From the random φ the 8 steps came close already: these tasks are easy. `
-      + `From this φ they lead to ${numbers}.`;
+  const start = run.errors[0][1], share = run.star.error / start;
+  const numbers = `error ${number(run.star.error)}, at the start ${number(start)}`;
+  if (run.method === "joint" && share > 1 / 2) return tell_shut(run, guess, numbers);
+  return `${tell_star(run, share, numbers)}${tell_fomaml(run)}`;
+}
+
+function tell_star(run, share, numbers) {
+  if (is_easy(run))
+    return "From the random φ the 8 steps came close already: these tasks are easy. "
+      + `Now: ${numbers}.`;
   if (share > 1 / 2)
     return `From φ, the same 8 steps still lead hardly further (${numbers}).`;
   if (share > 1 / 10)
     return `From φ, the same 8 steps now lead closer to the crosses (${numbers}).`;
-  return `From φ, the same 8 steps now lead to the crosses (${numbers}). φ itself is `
-    + "no answer to any task: it is a place from which all answers are near.";
+  return `The star is open: from φ, the same 8 steps reach most crosses (${numbers}). `
+    + "φ itself solves no task. What it has learnt is how to move.";
 }
 
-/* Why the star of k = 1 stays shut. `open_star`, the star of an earlier run, may be
-   drawn behind it. */
+function tell_fomaml({ method, settings: { k } }) {
+  if (method !== "fomaml") return "";
+  return ` FOMAML moves φ by one gradient, Reptile by ${k}: at the same ε its steps are `
+    + "shorter.";
+}
+
+/* Why the star of k = 1 stays shut. */
 function tell_shut(run, guess, numbers) {
   const answer = guess === "stay shut" ? "You were right. "
     : guess ? `You said it would ${guess}. ` : "";
-  const behind = open_star_behind(run);
-  const other = behind ? `k = ${behind.k} (grey)` : "k > 1";
-  const shut = run.errors[0][1] > error_of_zero(run) / 2 ? "stayed shut" : "closed";
-  return `${answer}The star ${shut} (${numbers}). One step a task is plain training on `
-    + `all ${run.settings.tasks}, whose best single answer is zero; nothing asks φ to `
-    + `be quick. With ${other}, later gradients are taken where the first have led.`
-    + (behind ? " Both φ predict about zero: nearly the same function, but only one "
-      + "is quick." : "");
+  const shut = is_easy(run) ? "closed" : "stayed shut";
+  const kernel = run.settings.tasks === "sines" ? ": its kernel has no stripes" : "";
+  const grey = open_star_behind(run) ? ` Grey: k = ${open_star.k}.` : "";
+  return `${answer}The star ${shut} (${numbers}). With one step a task, nothing shapes `
+    + `how φ moves${kernel}.${grey}`;
 }
 
-/* What to do with the ten points, or what went wrong with them. */
-function tell_points() {
-  const jumping = STARTS.filter(({ jumps }) => jumps).map(({ name }) => name);
-  if (jumping.length > 0)
-    return `From ${listed(jumping)}: the step is too long here, and the error jumps.`;
-  if (yours.one_side)
-    return "The points lie on one side. Tick Reptile and random: which of them knows "
-      + "how the other side goes on?";
-  return "Drag the points: the thick curve learns them.";
+function tell_held({ star, errors }) {
+  return `φ is in your hand: each frame, one gradient step. From here, 8 steps end with `
+    + `error ${number(star.error)}; where it was, ${number(errors.at(-1)[1])}.`;
 }
 
 function tell_divergence(run) {
   return `Training diverged after ${whole(run.iteration)} iterations: the steps are `
     + `too long. Choose a smaller ε than ${run.settings.epsilon}, and start again.`;
+}
+
+/* What to do with your points, or what went wrong with them. */
+function tell_points({ family }) {
+  if (yours.points.length === 1)
+    return `Pull the point. One gradient step on it, α = ${number(STARTS.at(-1).alpha)} `
+      + `so that it lands. Dashed: the smallest ${family.one} through it.`;
+  const jumping = STARTS.filter(({ jumps, shown }) => jumps && shown.checked);
+  if (jumping.length > 0)
+    return `From ${listed(jumping.map(({ name }) => name))}: the step is too long here, `
+      + "and the error jumps.";
+  if (settings.points === "side")
+    return "The points lie on one side. Tick Reptile and random: which of them knows "
+      + "how the other side goes on?";
+  return "Drag the points: the thick curve learns them. Dashed: your task.";
 }

@@ -16,6 +16,13 @@ function make(tag, parent, attributes = {}, text = "") {
   return made;
 }
 
+/* Enable or disable a button. One that has the focus hands it on to another. */
+function enable(id, enabled, heir) {
+  const button = element(id), focused = document.activeElement === button;
+  button.disabled = !enabled;
+  if (focused && !enabled) element(heir).focus();
+}
+
 let rem = 16;  // the size of the page's letters in pixels
 
 /* Make a picture's units the pixels of its place on the screen. */
@@ -72,16 +79,41 @@ function draw_text(id, text, [x, y] = [0, 0]) {
   if (made.textContent !== String(text)) made.textContent = text;
 }
 
+/* Write above a point, within the picture. */
+function write_above(id, text, [x, y], distance) {
+  const margin = 3 * rem, width = size(element(id).ownerSVGElement.id)[0];
+  const inside = Math.min(Math.max(x, margin), width - margin);
+  draw_text(id, text, [inside, y - distance]);
+}
+
 /* Write a text into an element, its symbols in italics, if it is another one. */
 function typeset(id, text) {
   const written = element(id);
   if (written.textContent === text) return;
-  written.innerHTML = text.replace(/\b[Wk]\b|[φεα]/g, "<i>$&</i>");
+  written.innerHTML = text.replace(/\b[Wkx]\b|[φεα]/g, "<i>$&</i>");
 }
 
-/* 0.1234 as 0.12, 12.34 as 12, with a minus sign. */
+/* A number to at least two digits: 12, 3.74, 0.12, 0.0034. */
 function number(v) {
-  return v.toFixed(Math.abs(v) < 9.995 ? 2 : 0).replace("-", "−");
+  if (v >= 9.995) return v.toFixed(0);
+  const leading_zeros = v > 0 ? Math.floor(-Math.log10(v)) : 0;
+  return v.toFixed(Math.max(leading_zeros + 2, 2));
+}
+
+/* The heights of labels, moved down until each two are at least `distance` apart. */
+function apart(heights, distance) {
+  const order = heights.map((_, i) => i).sort((i, j) => heights[i] - heights[j]);
+  const moved = [...heights];
+  for (let n = 1; n < order.length; n++) {
+    const above = moved[order[n - 1]];
+    moved[order[n]] = Math.max(moved[order[n]], above + distance);
+  }
+  return moved;
+}
+
+/* "1 step", "2 steps". */
+function counted(n, noun) {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 /* 3000 as 3,000. */

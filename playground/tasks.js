@@ -87,6 +87,40 @@ function plane_of_functions(family, y, x = X) {
   return [(gg * fy - fg * gy) / determinant, (ff * gy - fg * fy) / determinant];
 }
 
+/* The smallest task through one point (x, y), the nearest to the middle of the plane.
+   For sines it is y cos(x' − x), with a crest or trough at the point. */
+function smallest_task(family, { x, y }) {
+  const [f, g] = family.functions.map((of) => of(x));
+  const scale = y / (f * f + g * g);
+  return [scale * f, scale * g];
+}
+
+/* Each output's derivative by φ, ∂f(x)/∂φ: a matrix of a row for each x. The squared
+   error's gradient is 2 (f − y) ∂f/∂φ, which is the derivative where y = f − 1/2. */
+function jacobian(net, phi, x) {
+  const J = matrix(new Float64Array(x.length * phi.length), x.length, phi.length);
+  net.predict(phi, x).forEach((f, i) => {
+    J.data.set(net.gradient(phi, [x[i]], [f - 0.5]), i * phi.length);
+  });
+  return J;
+}
+
+/* The tangent kernel K(x, x') = Σ ∂f(x)/∂φ ∂f(x')/∂φ, (n, n): how far a step that pulls
+   the output at x' moves the output at x. */
+function tangent_kernel(net, phi, x = X) {
+  const J = jacobian(net, phi, x);
+  const K = matrix(new Float64Array(x.length ** 2), x.length, x.length);
+  matmul(J, transpose(J), K);
+  return K.data;
+}
+
+/* The inner step size with which one step on the single point x lands on it, as far as
+   the output is linear in the weights: it moves by −2 α (f(x) − y) K(x, x). */
+function landing_alpha(net, phi, x) {
+  const [K] = tangent_kernel(net, phi, x);
+  return 1 / (2 * K);
+}
+
 /* Tasks to judge φ by, the same in every run: ten points to learn from, and the truth.
    Of some thousand seeds, this one spreads its crosses most evenly over the picture. */
 function draw_new_tasks(family, n = 24) {

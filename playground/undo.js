@@ -1,13 +1,16 @@
 /* What was changed by hand, so that it can be taken back. */
 "use strict";
 
-const changes = [];  // of { what, back }: "points" or "drawings", and how to undo it
+const changes = [];  // of { what, hand, back }: "points" or "drawings", how to undo it
 
-function remember(what, back) {
-  changes.push({ what, back });
+/* `hand`, if given, names a movement of many small changes, such as arrow keys on one
+   point; they are taken back together. */
+function remember(what, hand, back) {
+  if (hand && changes.at(-1)?.hand === hand) return;
+  changes.push({ what, hand, back });
 }
 
-/* Is there something to undo, of this kind or of any? */
+/* Is there something of this kind to undo? */
 function can_undo(what) {
   return changes.some((change) => change.what === what);
 }

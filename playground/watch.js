@@ -11,19 +11,20 @@ const DIVERGED = 1000;  // a squared error; that of predicting 0 is at most 12.5
 const META_GRADIENTS = { reptile, fomaml };
 const NAMES = { reptile: "Reptile", fomaml: "FOMAML", joint: "joint training" };
 
-/* The slow pace, about twenty seconds in all: iteration i takes FIRST / i² + LATER ms;
-   in the iterations of CLOSE_UPS, the lines of the algorithm are shown one by one. In
-   the first, W hardly leaves φ; in the later one it does. */
-const FIRST = 3000, LATER = 2.5;
-const CLOSE_UPS = [1, 300], CLOSE_UP = 5000;  // iterations, and ms for each
+/* The slow pace: iteration i takes FIRST / i² + LATER ms. In a first run, one iteration
+   is a close-up: its lines are shown one by one, each for LINE ms. It comes when W
+   leaves φ far enough to be seen. */
+const FIRST = 1000, LATER = 2.5;
+const CLOSE_UP = 300, LINE = 3300;
 
 /* With reduced motion, still pictures of these iterations, this many ms each. */
-const STILLS = [1, 2, 3, 10, 30, 100, 300, 600, 1000, 2000, 3000], STILL = 1500;
+const STILLS = [1, 2, 3, 10, 30, 100, CLOSE_UP - 1, 600, 1000, 2000, 3000], STILL = 1500;
 
 class Run {
-  /* settings: { meta, k, epsilon, tasks, seed }. */
-  constructor(settings) {
+  /* settings: { meta, k, epsilon, tasks, seed }. Without `first` it has no close-up. */
+  constructor(settings, first = false) {
     this.settings = settings;
+    this.first = first;
     this.family = FAMILIES[settings.tasks];
     this.new_tasks = draw_new_tasks(this.family);
 
@@ -31,14 +32,15 @@ class Run {
     this.phi = NET.init(random);
     this.before = this.phi;  // φ before the last outer step
     this.iteration = 0;
-    this.line = 0;  // of the algorithm, the one that was carried out last: 1, 2 or 3
-    this.steps = 0;  // inner steps of the present task that were carried out
-    this.task = null;  // the present task, its mini-batches x, y and trajectory
-    this.trajectory = [];
-    this.trail = [];  // the last places of φ in the plane
     this.diverged = false;
+    this.trail = [];  // the last places of φ in the plane
 
-    this.star = null;  // { iteration, phi, rays, error } of the last φ that was judged
+    // The iteration whose lines are shown one by one, or null. Its last line that was
+    // carried out, 1, 2 or 3, its inner steps so far, and the trajectory of all of them.
+    this.close_up = null;
+    this.held = null;  // φ in the reader's hand, or null; training goes on without it
+
+    this.star = null;  // { phi, rays, error, kernel } of the last φ that was judged
     this.errors = [];  // [iteration, error] of all of them
     this.judging = null;
 
@@ -63,31 +65,31 @@ class Run {
     return this.settings.k === 1 ? "joint" : this.settings.meta;
   }
 
-  get name() {
-    return NAMES[this.method];
+  /* Is there an iteration whose line 3 is still to come? */
+  get under_way() {
+    return this.close_up !== null && this.close_up.line < 3;
   }
 
   get finished() {
-    return this.diverged || (this.iteration === ITERATIONS && this.line === 3);
+    return this.diverged || (this.iteration === ITERATIONS && !this.under_way);
   }
 
-  /* ε of the iteration that is under way or was the last, as `train` computes it. */
+  /* Is the next iteration the one that a first run shows line by line? */
+  get close_up_is_due() {
+    return this.first && this.iteration === CLOSE_UP - 1;
+  }
+
+  /* ε of the iteration that is under way or was the last. */
   get epsilon_now() {
-    const i = Math.max(this.iteration - 1, 0);
-    return this.settings.epsilon * (1 - i / ITERATIONS);
+    return schedule(this.settings.epsilon, Math.max(this.iteration - 1, 0), ITERATIONS);
   }
 
   /* φ as the picture shows it: it moves when line 3 is carried out. */
   get shown_phi() {
-    return this.line === 3 ? this.phi : this.before;
+    return this.held ?? (this.under_way ? this.before : this.phi);
   }
 
-  /* How many outer steps led to it. */
-  get shown_iteration() {
-    return this.line === 3 ? this.iteration : Math.max(this.iteration - 1, 0);
-  }
-
-  /* Compute one whole iteration. What of it is shown is up to `line` and `steps`. */
+  /* Compute one whole iteration. */
   compute() {
     try {
       const { value } = this.training.next();
@@ -104,8 +106,7 @@ class Run {
   give_up() {
     this.diverged = true;
     this.phi = this.star.phi;
-    this.line = 3;
-    this.trajectory = [];
+    this.close_up = null;
     this.trail = [];
   }
 
@@ -113,37 +114,53 @@ class Run {
   draw_task() {
     this.compute();
     if (this.diverged) return;
-    this.line = 1;
-    this.steps = 0;
-    this.trajectory = [...inner_loop(NET, this.before, this.x, this.y, ALPHA)];
+    const inner = inner_loop(NET, this.before, this.x, this.y, ALPHA);
+    const trajectory = Array.from(inner, (weights) => weights.slice());
+    this.close_up = { line: 1, steps: 0, trajectory };
   }
 
   /* Line 2: one more inner step, on a new task if there is none under way. */
   inner_step() {
+    this.put_back();
     if (this.finished) return;
-    if (this.line === 0 || this.line === 3) this.draw_task();
-    if (this.diverged || this.steps === this.settings.k) return;
-    this.line = 2;
-    this.steps += 1;
+    if (!this.under_way) this.draw_task();
+    if (this.diverged || this.close_up.steps === this.settings.k) return;
+    this.close_up.line = 2;
+    this.close_up.steps += 1;
   }
 
   /* Line 3: what is left of this iteration, or else a whole one. */
   outer_step() {
+    this.put_back();
     if (this.finished) return;
-    if (this.line === 0 || this.line === 3) {
+    if (this.under_way) {
+      this.close_up.line = 3;
+      this.close_up.steps = this.settings.k;
+    } else {
+      this.close_up = null;
       this.compute();
-      this.trajectory = [];
     }
-    this.line = 3;
-    this.steps = this.settings.k;
   }
 
   /* The next line of the algorithm, or inner step. */
   next_line() {
-    if (this.finished) return;
-    if (this.line === 0 || this.line === 3) this.draw_task();
-    else if (this.steps < this.settings.k) this.inner_step();
+    this.put_back();
+    if (!this.under_way) this.draw_task();
+    else if (this.close_up.steps < this.settings.k) this.inner_step();
     else this.outer_step();
+  }
+
+  /* One gradient step of φ in the reader's hand, on all 50 points of a task. */
+  pull(task) {
+    if (this.under_way) this.outer_step();
+    this.close_up = null;
+    const y = X.map((x) => task_value(this.family, task, x));
+    this.held = last(adapt(NET, this.shown_phi, X, y, ALPHA, 1));
+  }
+
+  /* φ is again where it was before it was pulled. */
+  put_back() {
+    this.held = null;
   }
 
   /* Where the network with these weights is in the plane of functions. */
@@ -151,37 +168,35 @@ class Run {
     return plane_of_functions(this.family, NET.predict(weights, X));
   }
 
-  /* Remember where φ is now, if it has moved: as its star shows it, so that the rays
-     begin there, or as line 3 has moved it. */
+  /* Remember where φ is now, if it has moved: where its star is drawn, so that the rays
+     begin there, or where the hand or line 3 has moved it. */
   leave_trail() {
-    const singly = this.trajectory.length > 0;
-    const [p, q] = this.place(singly ? this.shown_phi : this.star.phi);
+    const moved = this.held ?? (this.close_up ? this.shown_phi : this.star.phi);
+    const [p, q] = this.place(moved);
     const [last_p, last_q] = this.trail.at(-1) ?? [];
     if (p === last_p && q === last_q) return;
     this.trail.push([p, q]);
     if (this.trail.length > TRAIL) this.trail.shift();
   }
 
-  /* Does the star show an earlier φ than the present one? */
+  /* Does the star show another φ than the present one? */
   get star_is_old() {
-    if (this.star === null) return true;
-    return !this.diverged && this.star.iteration < this.shown_iteration;
+    return this.star?.phi !== this.shown_phi;
   }
 
   /* Judge the present φ on the new tasks: a generator that stops after each ray. */
   * judge() {
-    const phi = this.shown_phi, iteration = this.shown_iteration, rays = [];
+    const phi = this.shown_phi, in_hand = this.held !== null, rays = [];
+    const iteration = this.under_way ? this.iteration - 1 : this.iteration;
     for (const task of this.new_tasks) {
       rays.push(ray(NET, phi, this.family, task, ALPHA, RAY_STEPS));
       yield;
     }
     const error = rays.reduce((sum, r) => sum + r.error, 0) / rays.length;
-    if (error < DIVERGED) {
-      this.star = { iteration, phi, rays, error };
-      this.errors.push([iteration, error]);
-    } else {
-      this.give_up();
-    }
+    if (!(error < DIVERGED)) return in_hand ? this.put_back() : this.give_up();
+    this.star = { phi, rays, error, kernel: tangent_kernel(NET, phi) };
+    const is_new = iteration !== this.errors.at(-1)?.[0];
+    if (is_new && !in_hand) this.errors.push([iteration, error]);
   }
 
   /* Go on judging for so many ms. At least one ray, so that it ends on any machine. */
@@ -229,11 +244,9 @@ class Player {
 /* For each pace: carry out what comes next, and return how many ms to show it. */
 const PACES = {
   slow(run) {
-    const under_way = run.line === 1 || run.line === 2;
-    if (under_way || CLOSE_UPS.includes(run.iteration + 1)) {
+    if (run.under_way || run.close_up_is_due) {
       run.next_line();
-      const share = CLOSE_UP / (run.settings.k + 3);
-      return run.line === 3 ? 2 * share : share;
+      return run.close_up?.line === 2 ? LINE / run.settings.k : LINE;
     }
     run.outer_step();
     return FIRST / run.iteration ** 2 + LATER;
@@ -245,6 +258,11 @@ const PACES = {
   },
 
   stills(run) {
+    if (run.under_way || run.close_up_is_due) {
+      run.next_line();
+      if (run.close_up?.line === 2) run.close_up.steps = run.settings.k;
+      return LINE;
+    }
     const next = STILLS.find((i) => i > run.iteration);
     while (run.iteration < next && !run.finished) run.outer_step();
     return STILL;

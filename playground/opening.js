@@ -1,0 +1,110 @@
+/* The opening: a few beats, each with one thing on the screen. Then the workbench. */
+"use strict";
+
+const GROWTH = 250;  // ms for a step of the rays of the second beat
+
+/* What each beat shows, whether φ is trained before it, and what it says. */
+const BEATS = [
+  { shows: "curve", trained: false,
+    says: "Pull the point. One gradient step on it, and a random network tilts." },
+  { shows: "plane", trained: false,
+    says: "Each place is a sine. Eight steps towards each cross are only stubs." },
+  { shows: "plane", trained: false,
+    says: "Hold φ and pull: each frame, one step. A random φ is heavy." },
+  { shows: "plane", trained: false,
+    says: "Train: draw a sine, take five steps, move φ a little after them." },
+  { shows: "curve", trained: true,
+    says: "Pull the point again: one point, one step, and a whole sine." },
+  { shows: "plane", trained: true,
+    says: "Hold φ again: now it is light, and its star stays open." },
+];
+
+/* The beat, from 1, and 0 for the workbench; how long its rays are drawn. */
+const opening = { beat: 0, ray_steps: RAY_STEPS, timer: null };
+
+/* What the browser remembers from one visit to the next, where it is allowed to. */
+const memory = {
+  get over() {
+    try { return localStorage.getItem("reptile-opening") === "over"; }
+    catch { return false; }
+  },
+  end() {
+    try { localStorage.setItem("reptile-opening", "over"); }
+    catch { /* then it opens again next time */ }
+  },
+};
+
+/* The beat that the address asks for. Who comes without a wish sees the opening once. */
+function beat_of_address() {
+  if (location.hash === "") return memory.over ? 0 : 1;
+  const beat = Number(new URLSearchParams(location.hash.slice(1)).get("beat"));
+  return BEATS[beat - 1] ? beat : 0;
+}
+
+function show_beat(beat) {
+  const { shows, trained } = BEATS[beat - 1] ?? { shows: "all" };
+  const left = opening.beat > 0 && beat === 0;
+  opening.beat = beat;
+  document.body.dataset.shows = shows;
+  element("beat-count").textContent = `${beat} of ${BEATS.length}`;
+  element("beat-next").textContent = beat < BEATS.length ? "Next" : "To the workbench";
+  element("skip").hidden = beat === BEATS.length;
+  document.body.toggleAttribute("data-train", beat === 4);
+  put_back();
+  if (beat) {
+    if (!trained && run.iteration > 0) begin();
+    while (trained && !run.finished) run.outer_step();
+    run.close_up = null;
+    put_point_on_curve();
+  }
+  if (left) {
+    draw_your_task(run.family);
+    learn_from_points();
+  }
+  grow_rays(beat === 2);
+  draw_backgrounds();
+  request_frame();
+}
+
+/* The beat's sentence, or in a close-up the line of the algorithm that it shows. */
+function tell_beat() {
+  if (!opening.beat) return "";
+  return run.close_up ? tell_line(run) : BEATS[opening.beat - 1].says;
+}
+
+/* The single point begins where it changes nothing. */
+function put_point_on_curve() {
+  const x = -1.5, [y] = NET.predict(run.phi, [x]);
+  yours.points = [{ x, y }];
+  learn_from_points();
+}
+
+/* In the second beat the rays grow step by step, unless motion is unwelcome. */
+function grow_rays(wanted) {
+  clearInterval(opening.timer);
+  opening.ray_steps = wanted && !reduced_motion.matches ? 0 : RAY_STEPS;
+  if (opening.ray_steps === RAY_STEPS) return;
+  opening.timer = setInterval(() => {
+    opening.ray_steps += 1;
+    if (opening.ray_steps === RAY_STEPS) clearInterval(opening.timer);
+    request_frame();
+  }, GROWTH);
+}
+
+/* To the workbench, and from now on always. */
+function end_opening() {
+  memory.end();
+  write_address();
+  show_beat(0);
+  scrollTo(0, 0);
+  element("play").focus({ preventScroll: true });
+}
+
+function listen_to_opening() {
+  element("beat-next").addEventListener("click", () => {
+    if (opening.beat === BEATS.length) end_opening();
+    else location.hash = `beat=${opening.beat + 1}`;
+  });
+  element("skip").addEventListener("click", end_opening);
+  element("opening-again").addEventListener("click", () => { location.hash = "beat=1"; });
+}
