@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from reptile import MLP, joint, maml, reptile, train
-from sine_demo import evaluate, sample_sines
+from sine_demo import evaluate, sample_sines, support_and_query
 
 SOURCE = Path(__file__).parent
 PAGE = SOURCE / "index.html"
@@ -46,21 +46,11 @@ EPSILONS = (0.1, 0.2, 0.4, 0.8, 1.6)
 SEEDS = (0, 1, 2)
 
 
-def sample_as_tested(rng, T):
-    """T sines for MAML: ten points, taken at each of 4 steps, and ten others as query.
-
-    As at test, where all steps are taken on the same ten points. Of the shapes that
-    `sine_demo.sample_sines` has: x and y, both (5, T, 10, 1).
-    """
-    x, y = sample_sines(rng, T)
-    support = [0, 0, 0, 0, 1]
-    return x[support], y[support]
-
-
-# For each method its meta-gradient, and how its mini-batches are drawn.
+# For each method its meta-gradient, and how its mini-batches are drawn: MAML's as it is
+# tested, with all steps but the last on the same ten points.
 METHODS = {
     "joint": (joint, sample_sines),
-    "maml": (maml, sample_as_tested),
+    "maml": (maml, support_and_query),
     "reptile": (reptile, sample_sines),
 }
 

@@ -16,7 +16,7 @@ from PIL import Image
 from omniglot.data import prepare
 from playground import build
 from reptile import MLP, adapt, fomaml, inner_loop, joint, reptile, train
-from sine_demo import evaluate
+from sine_demo import evaluate, tangent_kernel
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no package playwright")
 PAGE = Path(__file__).with_name("index.html")
@@ -28,9 +28,9 @@ BASES = {
     "sines": lambda x: np.hstack([np.sin(x), np.cos(x)]),
     "lines": lambda x: np.hstack([x / 5, np.ones_like(x)]),
 }
+WORKBENCH = "#pace=fast"  # an address that asks for something skips the opening
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True,
          "has_touch": True}
-PROJECTOR = {"viewport": {"width": 1920, "height": 1080}}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def visit(browser):
     """A function that opens the page offline. Any complaint fails the test."""
     contexts, complaints, requests = [], [], []
 
-    def visit(address="", **options):
+    def visit(address=WORKBENCH, **options):
         options = {"viewport": {"width": 1280, "height": 720}, **options}
         contexts.append(browser.new_context(offline=True, **options))
         page = contexts[-1].new_page()
@@ -67,6 +67,14 @@ def visit(browser):
         context.close()
     assert complaints == []
     assert {url.split("#")[0] for url in requests} <= {PAGE.as_uri(), "data:,"}
+
+
+@pytest.fixture(scope="module")
+def functions(browser):
+    """A page whose functions are called, and nothing else."""
+    page = browser.new_page()
+    page.goto(PAGE.as_uri() + WORKBENCH)
+    return page
 
 
 def settle(page):
@@ -114,6 +122,7 @@ def train_here(page, iterations):
     page.evaluate("""(n) => {
         for (let i = 0; i < n; i++) run.outer_step();
         while (run.judging || run.star_is_old) run.judge_for(Infinity);
+        story.until = 0;
         request_frame();
     }""", iterations)
     settle(page)
@@ -171,7 +180,8 @@ def on_plane(page, points):
 
 def on_curve(page, points):
     """Points of the curve's picture as (x, f(x))."""
-    return (points / size_of(page, "#curve") - 0.5) * [10.8, -12.4]
+    x, y = (points / size_of(page, "#curve")).T
+    return np.stack([12.8 * x - 6.3, 12.4 * (0.5 - y)], axis=1)
 
 
 def least_squares(outputs, tasks="sines"):
@@ -184,8 +194,10 @@ def least_squares(outputs, tasks="sines"):
 
 def test_the_page_is_what_build_makes_of_its_parts():
     assert build.assemble(PHIS) == HTML
-    assert len(HTML.encode()) <= 600_000
-    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", HTML)  # that is a name
+    assert len(HTML.encode()) <= 400_000
+    assert set(re.findall(r'https?://[^"\s]+', HTML)) == {
+        "http://www.w3.org/2000/svg", "https://arxiv.org/abs/1803.02999",
+        "https://openai.com/index/reptile/"}
 
 
 def test_the_starts_have_the_errors_that_build_printed():
@@ -199,56 +211,54 @@ def test_the_starts_have_the_errors_that_build_printed():
 # --------------------------------------------------------- its numbers against NumPy's
 
 
-@pytest.mark.parametrize("address, meta_gradient, k, epsilon", [
-    ("#seed=1", reptile, 5, 0.4),
-    ("#k=1&epsilon=0.8&seed=2", joint, 1, 0.8),
-    ("#meta=fomaml&k=3&seed=3", fomaml, 3, 0.4),
-    ("#tasks=lines&k=7&epsilon=0.2&seed=4", reptile, 7, 0.2),
-])
-def test_live_training_equals_numpy(visit, address, meta_gradient, k, epsilon):
-    """100 outer steps on the same mini-batches."""
-    page = visit(address)
-    run = page.evaluate("""() => {
-        const start = Array.from(run.phi), batches = [], phis = [], arrays = Array.from;
-        for (let i = 0; i < 100; i++) {
-            run.outer_step();
-            batches.push([run.x, run.y].map((v) => v.map((batch) => [...batch])));
-            if (i % 33 === 0) phis.push([...run.phi]);
-        }
-        return { start, batches, phis };
-    }""")
-    batches = np.array(run["batches"])[:, :, :, None, :, None]  # (100, 2, k, 1, 10, 1)
-    assert batches.shape == (100, 2, k, 1, 10, 1)
-    replay, start = iter(batches), np.array(run["start"])
+def test_live_training_equals_numpy(functions):
+    """100 outer steps on the same mini-batches, which come from the family of tasks."""
+    for meta_gradient, meta, k, epsilon, tasks in [
+            (reptile, "reptile", 5, 0.4, "sines"), (joint, "reptile", 1, 0.8, "sines"),
+            (fomaml, "fomaml", 3, 0.4, "sines"), (reptile, "reptile", 7, 0.2, "lines")]:
+        settings = {"k": k, "epsilon": epsilon, "meta": meta, "tasks": tasks, "seed": 1}
+        run = functions.evaluate("""(settings) => {
+            const run = new Run(settings), batches = [], tasks = [];
+            const start = Array.from(run.phi);
+            for (let i = 0; i < 100; i++) {
+                run.outer_step();
+                batches.push([run.x, run.y].map((v) => v.map((batch) => [...batch])));
+                tasks.push(run.task);
+            }
+            return { start, batches, tasks, phi: Array.from(run.phi) };
+        }""", settings)
+        batches = np.array(run["batches"])[:, :, :, None, :, None]
+        assert batches.shape == (100, 2, k, 1, 10, 1)
+        for (x, y), task in zip(batches, run["tasks"]):
+            values = BASES[tasks](x.reshape(-1, 1)) @ task
+            np.testing.assert_allclose(values, np.ravel(y), atol=1e-12)
+            distinct = np.unique(np.ravel(x)[:50].round(9))
+            assert len(distinct) == min(10 * k, 50)  # ten other points in each step
 
-    numpy_run = train(NETWORK, start, lambda rng, T: next(replay), None, meta_gradient,
-                      alpha=ALPHA, epsilon=epsilon, iterations=3000)
-    expected = [phi for _, (i, phi) in zip(range(100), numpy_run) if i % 33 == 1]
-    np.testing.assert_allclose(run["phis"], expected, atol=1e-6)  # after 1, 34, 67, 100
+        replay, start = iter(batches), np.array(run["start"])
+        numpy_run = train(NETWORK, start, lambda rng, T: next(replay), None,
+                          meta_gradient, alpha=ALPHA, epsilon=epsilon, iterations=3000)
+        phis = [phi for _, (_, phi) in zip(range(100), numpy_run)]
+        np.testing.assert_allclose(run["phi"], phis[-1], atol=1e-6)
 
 
-def test_tasks_are_drawn_from_their_family(visit):
-    """In each mini-batch ten different points, in five of them all 50."""
-    page = visit("#k=5")
-    for tasks in ("sines", "lines"):
-        page.locator("#tasks").select_option(tasks)
-        radii = []
-        for _ in range(20):
-            page.evaluate("run.outer_step()")
-            x, y, task = present_task(page)
-            np.testing.assert_allclose(np.sort(np.ravel(x)), X[:, 0])
-            truth = BASES[tasks](x.reshape(-1, 1)) @ task
-            np.testing.assert_allclose(truth, np.ravel(y), atol=1e-12)
-            radii.append(np.hypot(*task))
-        largest = {"sines": 5, "lines": 4}[tasks]
-        assert 0.1 <= min(radii) < 0.4 * largest
-        assert 0.75 * largest < max(radii) <= largest
+def test_tasks_are_uniform_in_amplitude_and_phase(functions):
+    """As U[0.1, 5] and U[0, 2π] have it: means and quarters of 4,000 draws."""
+    tasks = np.array(functions.evaluate("""() => {
+        const random = generator(1);
+        return Array.from({ length: 4000 }, () => draw_task(FAMILIES.sines, random));
+    }"""))
+    amplitude, phase = np.hypot(*tasks.T), np.arctan2(*tasks.T[::-1]) % (2 * np.pi)
+    quarters = np.quantile(amplitude, [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(quarters, np.linspace(0.1, 5, 5), atol=0.15)
+    quarters = np.quantile(phase, [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(quarters, np.linspace(0, 2 * np.pi, 5), atol=0.2)
 
 
 @pytest.mark.parametrize("tasks", ["sines", "lines"])
-def test_the_plane_equals_least_squares(visit, tasks):
-    """The star, φ, the crosses and the present task as they are drawn."""
-    page = visit(f"#tasks={tasks}&seed=5")
+def test_plane_and_kernel_equal_numpy(visit, tasks):
+    """The star, φ and the crosses as they are drawn; the kernel and its image."""
+    page = visit(f"#tasks={tasks}&seed=5&view=kernel")
     train_here(page, 200)
     phi = live_phi(page)
     new_tasks = page.evaluate("run.new_tasks.map(({ task, x, y }) => "
@@ -258,28 +268,33 @@ def test_the_plane_equals_least_squares(visit, tasks):
     crosses = on_plane(page, crosses_of(page))
     for (task, x, y), ray, cross in zip(new_tasks, rays, crosses):
         x, y = np.array(x)[:, None], np.array(y)[:, None]
-        truth = BASES[tasks](X) @ task
         np.testing.assert_allclose(BASES[tasks](x) @ task, y[:, 0], atol=1e-12)
         path, _ = adapt(NETWORK, phi, x, y, ALPHA, 8, trajectory=True)
         outputs = NETWORK.predict(path, np.broadcast_to(X, (9, 50, 1)))[..., 0]
         expected = [least_squares(o, tasks) for o in outputs]
         np.testing.assert_allclose(on_plane(page, ray), expected, atol=0.01)
         np.testing.assert_allclose(cross, task, atol=0.02)
-        errors.append(np.square(outputs[-1] - truth).mean())
-    assert text(page, "#error-text") == f"{np.mean(errors):.2f}"
+        errors.append(np.square(outputs[-1] - BASES[tasks](X) @ task).mean())
+    assert page.evaluate("run.star.error") == pytest.approx(np.mean(errors), abs=1e-6)
     place = least_squares(NETWORK.predict(phi, X)[:, 0], tasks)
     np.testing.assert_allclose(on_plane(page, dots(page, "#phi")), [place], atol=0.01)
 
+    K = np.reshape(page.evaluate("Array.from(run.star.kernel)"), (50, 50))
+    np.testing.assert_allclose(K, tangent_kernel(NETWORK, phi), atol=1e-6)
+    red, _, blue = np.reshape(page.evaluate("""Array.from(element("kernel")
+        .getContext("2d").getImageData(0, 0, 50, 50).data)"""), (50, 50, 4)).T[:3]
+    upwards = K[::-1].T  # as the transposed picture, whose rows go down
+    strong = np.abs(K).max() / 20 < np.abs(upwards)
+    assert ((blue > red) == (upwards > 0))[strong].all()
 
-def test_both_loops_are_drawn_as_they_are_computed(visit):
+
+def test_a_close_up_is_drawn_as_it_is_computed(visit):
     """The inner path φ → W, in plane and curve, and where the outer step ends."""
     page = visit("#seed=6")
-    train_here(page, 149)
-    page.evaluate("run.outer_step()")  # not judged yet
+    train_here(page, 150)
     before = live_phi(page)
     for _ in range(4):
         page.locator("#inner-step").click()
-    page.wait_for_function("!run.star_is_old && !run.judging")
     settle(page)
     x, y, _ = present_task(page)
     path, _ = inner_loop(NETWORK, before, x, y, ALPHA, trajectory=True)
@@ -293,10 +308,6 @@ def test_both_loops_are_drawn_as_they_are_computed(visit):
     batch = on_curve(page, dots(page, "#task-points"))
     np.testing.assert_allclose(batch, np.hstack([x[3], y[3]]), atol=0.05)
 
-    star = page.evaluate("[run.star.iteration, Array.from(run.star.phi)]")
-    assert star[0] == 150  # judged anew while the lines of iteration 151 are shown
-    np.testing.assert_array_equal(star[1], before)
-
     page.locator("#outer-step").click()
     settle(page)
     phi = before + 0.4 * (1 - 150 / 3000) * (path[-1] - before)
@@ -304,12 +315,96 @@ def test_both_loops_are_drawn_as_they_are_computed(visit):
     [outer] = lines_of(page, "#outer")
     moved = least_squares(NETWORK.predict(phi, X)[:, 0])
     np.testing.assert_allclose(on_plane(page, outer), [places[0], moved], atol=0.01)
+    [trail] = lines_of(page, "#trail")
+    trail = on_plane(page, trail)
+    np.testing.assert_allclose(trail[-2:], [places[0], moved], atol=0.01)
     assert "38 % of the way" in text(page, "#story")
 
 
+def test_one_point_is_pulled_as_numpy_does_it(visit):
+    """One step that lands: from a random φ a board, from Reptile's a whole sine."""
+    page, grid = visit("#seed=3&pace=fast"), np.linspace(-5, 5, 99)[:, None]
+    shares = []
+    for iterations, up in ((0, 30), (3000, 50)):
+        train_here(page, iterations)
+        x, y = middle(page, ".handle[aria-label='point 1']")
+        drag(page, (x, y), (x - 40, y + up))
+        [point] = points_now(page)
+        x, y, phi = point[None, :1], point[None, 1:], live_phi(page)
+        [[K]] = tangent_kernel(NETWORK, phi, x)
+        W = adapt(NETWORK, phi, x, y, 1 / (2 * K), 1)
+        f = NETWORK.predict(W, grid)[:, 0]
+        shown = page.evaluate("Array.from(STARTS.at(-1).f)")
+        np.testing.assert_allclose(shown, f, atol=1e-6)
+        [curve] = lines_of(page, "#curve-live")
+        np.testing.assert_allclose(on_curve(page, curve)[:, 1], f, atol=0.05)
+        says = text(page, "#curve-says")
+        [alpha] = re.findall(r"α = ([\d.]+) so that it lands", says)
+        assert float(alpha) == pytest.approx(1 / (2 * K), rel=0.06)
+
+        sine = (y * np.cos(grid - x))[:, 0]
+        [truth] = lines_of(page, "#truth")
+        np.testing.assert_allclose(on_curve(page, truth)[:, 1], sine, atol=0.05)
+        [end] = on_plane(page, dots(page, "#your-end"))
+        place = least_squares(NETWORK.predict(W, X)[:, 0])
+        np.testing.assert_allclose(end, place, atol=0.01)
+        shares.append(np.square(f - sine).mean() / np.square(sine).mean())
+    assert shares[0] > 0.5 and shares[1] < 0.1
+
+
+def test_phi_is_held_as_numpy_does_it(visit):
+    """Random: heavy. Reptile's: light, and its star stays open. Then it goes back."""
+    page = visit("#seed=4")
+    for iterations in (0, 3000):
+        train_here(page, iterations)
+        before, open_star = live_phi(page), page.evaluate("run.star.error")
+        page.evaluate("""() => {
+            window.pulls = [];
+            const { pull } = Run.prototype;
+            run.pull = (task) => { pulls.push(task); pull.call(run, task); };
+        }""")
+        x, y = middle(page, "#phi-handle")
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 130, y - 60, steps=3)
+        page.wait_for_function("hand.steps >= 40 || hand.steps > 2 && !is_pulling()")
+        page.mouse.up()
+        page.wait_for_function("!run.star_is_old && !run.judging")
+        settle(page)
+
+        held, pulls = before, page.evaluate("pulls")
+        for task in pulls:
+            y = BASES["sines"](X) @ task
+            held = adapt(NETWORK, held, X, y[:, None], ALPHA, 1)
+        np.testing.assert_allclose(live_phi(page), held, atol=1e-6)
+        place = least_squares(NETWORK.predict(held, X)[:, 0])
+        drawn = on_plane(page, dots(page, "#phi"))
+        np.testing.assert_allclose(drawn, [place], atol=0.01)
+        assert text(page, "#hand-text") == f"{len(pulls)} steps"
+        away, error = np.linalg.norm(place - pulls[-1]), page.evaluate("run.star.error")
+        if iterations == 0:
+            assert len(pulls) >= 40 and away > 1
+        else:
+            assert len(pulls) < 25 and away < 0.15 and error < 2 * open_star < 0.3
+        page.locator("#put-back").click()
+        np.testing.assert_array_equal(live_phi(page), before)
+        page.evaluate("delete run.pull")
+
+    page.locator("#again").click()
+    page.locator("#phi-handle").press("ArrowUp")
+    page.wait_for_function("hand.steps > 2")
+    page.locator("#outer-step").click()  # as if φ had never been held
+    first = page.evaluate("""() => {
+        const other = new Run({ ...settings });
+        other.outer_step();
+        return Array.from(other.phi);
+    }""")
+    np.testing.assert_array_equal(live_phi(page), first)
+
+
 def test_curves_and_errors_equal_numpy(visit):
-    """For new tasks, points that are dragged off them, and any n, from all starts."""
-    page, rng = visit("#pace=fast&seed=7"), np.random.default_rng(0)
+    """For ten points that are dragged off their task, and any n, from all starts."""
+    page, rng = visit("#pace=fast&points=ten&seed=7"), np.random.default_rng(0)
     train_here(page, 300)
     phis = {name: phi.astype(np.float64) for name, phi in PHIS.items()}
     phis["random"] = np.array(page.evaluate("Array.from(STARTS[0].phi)"))
@@ -319,13 +414,12 @@ def test_curves_and_errors_equal_numpy(visit):
     columns = ["live", "reptile", "maml", "joint", "random"]
     for n in (0, 1, 13):
         page.locator("#new-task").click()
-        if n:
-            page.locator("#one-side").click()
         page.locator("#n").fill(str(n))
-        box = page.locator(".plot").bounding_box()
+        box = page.locator("#handles").bounding_box()
         for i in rng.choice(10, 2, replace=False):
             to = rng.uniform(0.2, 0.8, 2) * [box["width"], box["height"]]
-            drag(page, middle(page, f".point >> nth={i}"), to + [box["x"], box["y"]])
+            drag(page, middle(page, f"#handles .handle >> nth={i}"),
+                 to + [box["x"], box["y"]])
         task, points = page.evaluate("yours.task"), points_now(page)
         shown = on_curve(page, dots(page, "#dots"))
         np.testing.assert_allclose(shown, points, atol=0.05)
@@ -339,9 +433,6 @@ def test_curves_and_errors_equal_numpy(visit):
         [ray] = lines_of(page, "#your-ray")
         np.testing.assert_allclose(on_plane(page, ray)[-1], end, atol=0.01)
 
-        [truth] = lines_of(page, "#truth")
-        x, f = np.hsplit(on_curve(page, truth), 2)
-        np.testing.assert_allclose(f[:, 0], BASES["sines"](x) @ task, atol=0.1)
         truth = BASES["sines"](X) @ task
         bars = page.locator("#start-errors td").evaluate_all(
             "(cells) => cells.map((c) => +c.style.getPropertyValue('--share'))")
@@ -352,79 +443,181 @@ def test_curves_and_errors_equal_numpy(visit):
                 W = adapt(NETWORK, W, points[:, :1], points[:, 1:], ALPHA, n)
             f = NETWORK.predict(W, X)[:, 0]
             error = np.square(f - truth).mean()
-            if error > 1000:
-                assert cell == "diverged"
-                continue
             [curve] = lines_of(page, f"#curve-{name}")
             np.testing.assert_allclose(on_curve(page, curve)[::2, 1], f, atol=0.05)
-            precision = 0.6 if error > 9.9 else 0.006
-            assert float(cell) == pytest.approx(error, abs=precision)
+            assert float(cell) == pytest.approx(error, rel=0.06)
             share = min(error / np.square(truth).mean(), 1)
             assert bar == pytest.approx(share, abs=0.001)
 
 
-# ------------------------------------------------------------------- the first section
+def test_steps_that_are_too_long_are_said(visit):
+    """Of the starts that are shown: the error jumps; above 1,000 it has diverged."""
+    page = visit("#points=ten&n=8")
+    page.get_by_role("checkbox", name="Reptile").check()
+
+    def pile_up(x):
+        page.evaluate("""(x) => {
+            yours.points = yours.points.map(() => ({ x, y: 5.8 }));
+            learn_from_points();
+        }""", x)
+        settle(page)
+        return text(page, "#curve-says"), page.locator("td >> nth=1").inner_text()
+
+    assert pile_up(4.5)[0].startswith("From Reptile: the step is too long")
+    page.get_by_role("checkbox", name="Reptile").uncheck()
+    assert pile_up(4.5)[0].startswith("Drag the points")
+    page.locator("#n").fill("16")
+    W = adapt(NETWORK, PHIS["reptile"].astype(float), np.full((10, 1), 5.0),
+              np.full((10, 1), 5.8), ALPHA, 16)
+    task = page.evaluate("yours.task")
+    error = np.square(NETWORK.predict(W, X)[:, 0] - BASES["sines"](X) @ task).mean()
+    assert 1000 < error < 10_000 and pile_up(5)[1] == "diverged"
 
 
-def test_answers_are_quick(visit):
-    """In ms, the best of several; limits far above a laptop's: machines are shared."""
-    page = visit()
-    best = """(f, n) => Math.min(...Array.from({ length: n }, () => {
-        const start = performance.now();
-        f();
-        return performance.now() - start;
-      }))"""
-    assert page.evaluate(f"({best})(draw, 40)") < 100
-    assert page.evaluate(f"({best})(learn_drawings, 6)") < 1000
+# -------------------------------------------------------------------------- the opening
 
 
-def test_it_opens_unsolved_and_asks_for_one_click(visit):
-    page = visit()
-    assert text(page, "#progress").startswith("Iteration 0 of 3,000")
-    assert page.locator("#watch .primary").count() == 1
+def hands(page, device):
+    """Functions press(selector) and pull(selector, dx, dy) with one device."""
+    touch = fingers(page)
+
+    def focus(selector):
+        for _ in range(12):
+            if page.locator(selector).evaluate("(e) => e === document.activeElement"):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"Tab does not reach {selector}")
+
+    def press(selector):
+        if device == "keyboard":
+            focus(selector)
+            page.keyboard.press("Enter")
+        else:
+            (page.tap if device == "touch" else page.click)(selector)
+        settle(page)
+
+    def pull(selector, dx, dy):
+        if device == "keyboard":
+            focus(selector)
+            for key in ["ArrowRight"] * (dx // 20) + ["ArrowUp"] * (-dy // 20):
+                page.keyboard.press(f"Shift+{key}")
+            return settle(page)
+        x, y = middle(page, selector)
+        if device == "mouse":
+            return drag(page, (x, y), (x + dx, y + dy))
+        touch("Start", (x, y))
+        touch("Move", (x + dx, y + dy))
+        touch("End")
+
+    return press, pull
+
+
+@pytest.mark.parametrize("device", ["mouse", "touch", "keyboard"])
+def test_the_opening_is_six_beats(visit, device):
+    """One thing on the screen, one sentence; then the workbench, and ever after."""
+    page = visit("", **(PHONE if device == "touch" else {}))
+    press, pull = hands(page, device)
+
+    for beat in range(1, 7):
+        page.wait_for_function(f"opening.beat === {beat}")
+        settle(page)
+        assert text(page, "#beat-count") == f"{beat} of 6"
+        assert len(text(page, "#beat-says").split()) <= 15
+        assert page.locator("#curve").is_visible() == (beat in (1, 5))
+        assert page.locator("#plane").is_visible() == (beat in (2, 3, 4, 6))
+        buttons = page.locator("button:visible").count()
+        assert buttons == {4: 3, 6: 1}.get(beat, 2)
+        if beat in (1, 5):
+            pull("#handles .handle >> nth=0", 20, -100)
+            [curve] = lines_of(page, "#curve-live")
+            x, f = on_curve(page, curve).T
+            likeness = np.corrcoef(f, np.cos(x - points_now(page)[0, 0]))[0, 1]
+            assert likeness < 0.6 if beat == 1 else likeness > 0.95  # board; sine
+        elif beat == 2:
+            page.wait_for_function("opening.ray_steps === 8")
+        elif beat == 4:
+            press("#play")
+            page.wait_for_function("run.iteration > 30")
+        else:
+            pull("#phi-handle", 60, -40)
+            page.wait_for_function("hand.steps > 1")
+            press("#put-back")
+        press("#beat-next")
+
+    page.wait_for_selector("#question", state="visible")
+    assert "beat" not in page.url and page.locator("#play:focus").count()
+    page.reload()
+    assert page.locator(".algorithm").is_visible()
+
+
+def test_beats_can_be_linked_to_and_skipped(visit):
+    page = visit("#beat=6")
+    assert page.evaluate("run.finished")
+    page.evaluate("location.hash = 'beat=3'")
+    page.wait_for_function("opening.beat === 3")
+    assert page.evaluate("run.iteration") == 0  # the random φ again
+    page.locator("#skip").click()
+    page.goto(PAGE.as_uri())
+    assert page.locator("#tasks").is_visible()
+    page.locator("#opening-again").click()
+    page.wait_for_function("opening.beat === 1")
+
+
+# ----------------------------------------------------------------------- the workbench
+
+
+def test_the_star_opens_then_the_question_about_one_step(visit):
+    """On a phone. The kernel of k = 1 has no stripes; the open star stays behind."""
+    page = visit("#pace=fast", **PHONE)
     assert float(text(page, "#error-text")) > 2
     rays = [on_plane(page, ray) for ray in lines_of(page, "#rays")]
     assert max(np.ptp(ray, axis=0).max() for ray in rays) < 1  # stubs
-
-
-def test_the_question_then_joint_training_beside_reptile(visit):
-    """At the fast pace: the star opens; a question; with k = 1 it does not open."""
-    page = visit("#pace=fast")
     page.evaluate("""() => {
         window.frames_seen = 0;
         (function count() { frames_seen++; requestAnimationFrame(count); })();
     }""")
-    page.locator("#play").click()
-    assert not page.locator("#question").is_visible()
-    done = "run.finished && !run.star_is_old"
-    page.wait_for_function(done, timeout=120_000)
-    settle(page)
-    assert page.evaluate("frames_seen") > 50  # it trains between frames, not in one go
+    page.tap("#play")
+    page.wait_for_function("run.finished && !run.star_is_old", timeout=60_000)
+    assert page.evaluate("frames_seen") > 20  # it trains between frames, not in one go
+    page.wait_for_selector("#question", state="visible")
     star = float(text(page, "#error-text"))
     assert star < 0.2 and f"error {star}" in text(page, "#story")
     ends = np.array([ray[-1] for ray in lines_of(page, "#rays")])
     missed = on_plane(page, ends) - on_plane(page, crosses_of(page))
     assert np.median(np.linalg.norm(missed, axis=1)) < 0.25
 
-    page.get_by_role("button", name="open sooner").click()
+    page.get_by_role("button", name="open sooner").tap()
     assert page.evaluate("run.settings.k === 1 && player.playing")
     train_here(page, 3000)
-    flat = float(text(page, "#error-text"))
-    assert flat > 10 * star
     story = text(page, "#story")
-    assert "You said it would open sooner" in story and "stayed shut" in story
-    assert lines_of(page, "#ghost") and page.locator("#back").is_visible()
-    assert page.locator("#k").input_value() == "1"
-    assert page.url.endswith("#k=1&pace=fast")
+    assert "You said it would open sooner" in story and "no stripes" in story
+    assert page.url.endswith("#k=1&pace=fast&view=kernel")
     assert not page.locator("#question").is_visible()
-    assert text(page, "#earlier text") == "Reptile, k = 5, ε = 0.4"
-    [now], [then] = lines_of(page, "#error-line"), lines_of(page, "#earlier path")
-    now, then = now[-1], then[-1]
-    assert now[1] < then[1] - 20 and now[0] == then[0]  # above, and as long
-    page.locator("#again").click()
+    assert text(page, "#behind-k") == "k = 5" and len(lines_of(page, "#ghost")) == 24
+    page.evaluate("open_star.tasks = 'lines'")
+    page.tap("#view [value=error]")
     settle(page)
-    assert page.locator("#earlier text").all_text_contents()[1] == \
-        "joint training, k = 1, ε = 0.4"
+    assert not lines_of(page, "#ghost")  # that of other tasks would not be comparable
+    page.evaluate("open_star.tasks = 'sines'")
+    page.tap("#view [value=error]")
+    settle(page)
+    assert float(text(page, "#error-text")) > 10 * star
+    assert text(page, "#earlier text") == "k = 5"
+    ticks = page.locator("#error-ticks .end")
+    errors = np.array(ticks.all_text_contents(), float)
+    heights = ticks.evaluate_all("(texts) => texts.map((t) => +t.getAttribute('y'))")
+    at = np.polynomial.Polynomial.fit(np.log(errors), heights, 1)  # logarithmic
+    np.testing.assert_allclose(at(np.log(errors)), heights, atol=0.1)
+    [now], [then] = lines_of(page, "#error-line"), lines_of(page, "#earlier path")
+    rem = heights[0] - lines_of(page, "#error-grid")[0][0, 1]
+    np.testing.assert_allclose(then[-1, 1] + rem, at(np.log(star)), atol=1)
+    assert now[-1, 1] < then[-1, 1] - 20 and now[-1, 0] == then[-1, 0]
+
+    page.tap("#back")
+    settle(page)
+    top = page.locator("#curve").bounding_box()["y"]
+    assert 0 <= top < 844 - 100 and page.evaluate("yours.points.length") == 10
+    assert page.evaluate("player.playing && run.settings.k") == 5
 
 
 def test_lines_light_up_as_they_are_carried_out(visit):
@@ -433,72 +626,93 @@ def test_lines_light_up_as_they_are_carried_out(visit):
     for button in ["inner"] * 3 + ["outer"] * 2:
         page.locator(f"#{button}-step").click()
         settle(page)
-        lit.append(page.evaluate("[watch.dataset.line, run.steps, run.iteration]"))
-    assert lit == [["2", 1, 1], ["2", 2, 1], ["2", 3, 1], ["3", 3, 1], ["0", 3, 2]]
-    page.locator("#inner-step").click()
-    page.locator("#inner-step").click()
-    page.locator("#inner-step").click()
+        lit.append(page.evaluate(
+            "[watch.dataset.line, run.close_up?.steps, run.iteration]"))
+    assert lit == [["2", 1, 1], ["2", 2, 1], ["2", 3, 1], ["3", 3, 1], ["0", None, 2]]
+    for _ in range(3):
+        page.locator("#inner-step").press("Enter")
     settle(page)
     assert page.locator("#inner-step").is_disabled()
+    assert page.locator("#outer-step:focus").count()  # the focus is handed on
     paint = "getComputedStyle(document.getElementById('line-{}')).backgroundColor"
     assert page.evaluate(paint.format(2)) != page.evaluate(paint.format(1))
-    first = live_phi(page)
-    page.locator("#again").click()
+    page.locator("#again").press("Enter")
+    settle(page)
     assert text(page, "#progress").startswith("Iteration 0")
-    page.locator("#outer-step").click()
-    page.locator("#outer-step").click()
-    np.testing.assert_array_equal(live_phi(page), first)  # the same seed, the same run
+    assert page.locator("#play:focus").count()
 
 
-def carry_out(page, pace):
+def carry_out(page, pace, first):
     """What a pace shows of a run: a list of [ms, iteration, line, inner steps]."""
-    return page.evaluate("""(pace) => {
-        const shown = [], run = new Run({ ...settings });
+    return page.evaluate("""([pace, first]) => {
+        const shown = [], run = new Run({ ...settings, k: 2 }, first);
+        Object.assign(run, { x: [], y: [], compute: () => { run.iteration += 1; } });
         let ms = 0;
         while (!run.finished) {
             const wait = PACES[pace](run);
-            shown.push([ms, run.iteration, run.line, run.steps]);
+            shown.push([ms, run.iteration, run.close_up?.line, run.close_up?.steps]);
             ms += wait;
         }
         return shown;
-    }""", pace)
+    }""", [pace, first])
 
 
-def test_the_slow_pace_shows_lines_then_gathers_speed(visit):
-    """Line 1, then k inner steps, then line 3; later whole iterations, and faster."""
-    shown = carry_out(visit("#k=2"), "slow")
-    states = [state for _, *state in shown]
-    assert states[:4] == [[1, 1, 0], [1, 2, 1], [1, 2, 2], [1, 3, 2]]
-    assert [2, 1, 0] not in states and [300, 1, 0] in states and [300, 2, 2] in states
-    when = {iteration: ms for ms, iteration, line, _ in shown if line == 3}
-    assert when[1] > 2000 and when[3] - when[2] > 200 > 50 > when[21] - when[20]
-    assert 15_000 < when[3000] < 25_000
+def test_paces(functions):
+    """Slow: one close-up when W can be seen to leave φ; a replay has none."""
+    shown = carry_out(functions, "slow", True)
+    states = [state for _, *state in shown if state[1]]
+    assert states == [[300, 1, 0], [300, 2, 1], [300, 2, 2], [300, 3, 2]]
+    when = {iteration: ms for ms, iteration, *_ in shown}
+    assert when[100] < 3000 and when[2] - when[1] > 20 * (when[21] - when[20])
+    replay = carry_out(functions, "slow", False)
+    assert not any(line for *_, line, _ in replay) and 6000 < replay[-1][0] < 12_000
+
+    functions.emulate_media(reduced_motion="reduce")
+    shown = carry_out(functions, functions.evaluate("pace()"), True)
+    assert [i for _, i, *_ in shown] == [1, 2, 3, 10, 30, 100, 299, 300, 300, 300,
+                                         600, 1000, 2000, 3000]
+    assert [line for *_, line, _ in shown if line] == [1, 2, 3]  # as still pictures
+    assert np.diff([ms for ms, *_ in shown]).min() >= 1000
 
 
-def test_play_and_pause(visit):
-    page = visit()
+def test_a_sentence_stands_as_long_as_it_takes_to_read(functions):
+    says = functions.evaluate("""() => {
+        story.until = 0;
+        const at = (text, now) => [say(text, now), element("story").textContent];
+        return [at("one two 1", 1e9), at("other", 1e9 + 500),
+                at("one two 2", 1e9 + 600), at("other", 1e9 + 901)];
+    }""")
+    assert says == [[0, "one two 1"], [400, "one two 1"], [0, "one two 2"],
+                    [0, "other"]]
+
+
+def test_play_pause_and_new_settings(visit):
+    page = visit("#k=5")
+    assert "are stubs" in text(page, "#story")
     page.locator("#play").click()
-    page.wait_for_function("run.line === 2")
+    page.wait_for_function("run.iteration > 2")
     assert text(page, "#play") == "❚❚ Pause"
+    page.locator("#k").select_option("4")  # it goes on, from the beginning
+    page.wait_for_function("run.settings.k === 4 && run.iteration > 1")
     page.locator("#play").click()
-    paused = page.evaluate("[run.iteration, run.steps]")
-    page.wait_for_timeout(900)
-    assert page.evaluate("[run.iteration, run.steps]") == paused
+    paused = page.evaluate("run.iteration")
+    page.wait_for_timeout(300)
+    assert page.evaluate("run.iteration") == paused
     assert text(page, "#play") == "▶ Go on"
-
-
-def test_reduced_motion_shows_still_pictures(visit):
-    page = visit(reduced_motion="reduce")
-    shown = carry_out(page, page.evaluate("pace()"))
-    assert [iteration for _, iteration, *_ in shown][:5] == [1, 2, 3, 10, 30]
-    assert np.diff([ms for ms, *_ in shown]).min() >= 1000 and shown[-1][1] == 3000
+    page.locator("#tasks").select_option("lines")
+    settle(page)
+    story = text(page, "#story")
+    assert "training starts again" in story and "end beside the new tasks" in story
 
 
 def test_an_address_opens_a_prepared_experiment(visit):
-    page = visit("#k=2&epsilon=0.8&meta=fomaml&tasks=lines&seed=7&pace=fast&n=3")
+    address = "#k=2&epsilon=0.8&meta=fomaml&tasks=lines&seed=7&pace=fast&points=ten&n=3"
+    page = visit(address + "&view=kernel")
     values = [page.locator(f"#{name}").input_value() for name in
               ("k", "epsilon", "meta", "tasks", "seed", "pace", "n")]
     assert values == ["2", "0.8", "fomaml", "lines", "7", "fast", "3"]
+    pressed = page.locator("[aria-pressed=true]").all_text_contents()
+    assert pressed == ["ten", "kernel"] and page.locator("#kernel").is_visible()
     assert "last gradient" in text(page, "#move") and "line" in text(page, "#line-1")
     start = live_phi(page)
     page.locator("#seed").fill("8")
@@ -510,18 +724,17 @@ def test_an_address_opens_a_prepared_experiment(visit):
     assert page.evaluate("[settings.k, settings.epsilon]") == [5, 0.4]
     np.testing.assert_array_equal(live_phi(page), start)  # of the seed, not of the rest
     page.locator("#k").select_option("3")
-    assert page.url.endswith("#k=3&seed=7")
+    page.locator("#points [value=ten]").click()
     page.locator("#n").press("ArrowRight")
-    assert page.url.endswith("#k=3&seed=7&n=9")
+    assert page.url.endswith("#k=3&seed=7&points=ten&n=9")
 
 
 def test_divergence_is_reported_in_words(visit):
     page = visit("#epsilon=3.2&pace=fast")
     page.locator("#play").click()
-    page.wait_for_function("run.finished", timeout=120_000)
-    settle(page)
-    story = text(page, "#story")
-    assert "diverged" in story and "Choose a smaller ε than 3.2" in story
+    page.wait_for_function("run.finished", timeout=60_000)
+    page.wait_for_function("element('story').textContent.includes('diverged')")
+    assert "Choose a smaller ε than 3.2" in text(page, "#story")
     shown = page.locator("body").inner_text() + page.locator("#watch").inner_html()
     assert not re.search(r"NaN|Infinity|e\+", shown)
     assert not page.locator("#question").is_visible()
@@ -529,20 +742,21 @@ def test_divergence_is_reported_in_words(visit):
     settle(page)
     assert "diverged" not in text(page, "#story")
 
-    page.locator("#epsilon").select_option("3.2")  # and line by line
-    page.evaluate("while (!run.finished) run.next_line(); request_frame();")
-    settle(page)
-    assert "diverged" in text(page, "#story") and not lines_of(page, "#inner")
+
+def test_numbers_have_two_digits(functions):
+    values = functions.evaluate("[12.34, 9.996, 3.736, 0.1234, 0.0034, 0].map(number)")
+    assert values == ["12", "10", "3.74", "0.12", "0.0034", "0.00"]
 
 
 # -------------------------------------------------------------------- points and hands
 
 
 def test_points_follow_finger_and_keys(visit):
-    page = visit(**PHONE)
-    middle(page, ".plot")
-    touch, (x, y) = fingers(page), middle(page, ".point >> nth=4")
-    box, scrolled = page.locator(".plot").bounding_box(), page.evaluate("scrollY")
+    """Each finger its own point; two may coincide; none leaves the picture."""
+    page = visit("#points=ten", **PHONE)
+    middle(page, "#curve")
+    touch, (x, y) = fingers(page), middle(page, "#handles .handle >> nth=4")
+    box, scrolled = page.locator("#handles").bounding_box(), page.evaluate("scrollY")
     before = points_now(page)
     touch("Start", (x, y))
     for i in range(1, 6):
@@ -550,12 +764,12 @@ def test_points_follow_finger_and_keys(visit):
     touch("End")
     moved = points_now(page) - before
     assert np.flatnonzero(moved.any(axis=1)).tolist() == [4]
-    expected = [10.8 * 20 / box["width"], 12.4 * 50 / box["height"]]
+    expected = [12.8 * 20 / box["width"], 12.4 * 50 / box["height"]]
     np.testing.assert_allclose(moved[4], expected, atol=0.1)
     assert page.evaluate("scrollY") == scrolled
 
     before = points_now(page)[4]
-    point = page.locator(".point >> nth=4")
+    point = page.locator("#handles .handle >> nth=4")
     point.focus()
     for key in ("ArrowLeft", "ArrowDown", "Shift+ArrowDown"):
         page.keyboard.press(key)
@@ -564,32 +778,30 @@ def test_points_follow_finger_and_keys(visit):
     np.testing.assert_allclose(now - before, [-0.1, -0.6], atol=1e-9)
     told = f"x = {now[0]:.1f}, y = {now[1]:.1f}"
     assert point.get_attribute("aria-valuetext") == told
-    assert point.get_attribute("aria-valuenow") == f"{now[1]:.1f}"
+    page.tap("#undo-points")  # a button for what keys and fingers moved
+    np.testing.assert_array_equal(points_now(page)[4], before)
 
-
-def test_two_points_coincide_and_another_leaves_the_plot(visit):
-    page = visit(**PHONE)
-    middle(page, ".plot")
-    touch = fingers(page)
-    touch("Start", middle(page, ".point >> nth=0"), middle(page, ".point >> nth=1"))
-    touch("Move", (200, 350), (200, 350))
+    first, second = (middle(page, f"#handles .handle >> nth={i}") for i in (0, 1))
+    touch("Start", first, second)
+    touch("Move", (200, second[1]), (200, second[1]))
     touch("End")
-    first, second, *_ = points_now(page)
-    np.testing.assert_allclose(first, second, atol=0.2)
-    touch("Start", middle(page, ".point >> nth=9"))
+    np.testing.assert_allclose(*points_now(page)[:2], atol=0.2)
+    touch("Start", middle(page, "#handles .handle >> nth=9"))
     touch("Move", (-500, 4000))
     touch("End")
     np.testing.assert_array_equal(points_now(page)[9], [-5, -5.8])
 
 
 def test_points_on_one_side_and_starts_that_are_not_shown(visit):
-    page, button = visit(), "#one-side"
-    assert page.locator(button).get_attribute("aria-pressed") == "false"
+    page = visit("#points=ten")
     assert len(set(np.sign(points_now(page)[:, 0]))) == 2
-    page.locator(button).click()
-    assert page.locator(button).get_attribute("aria-pressed") == "true"
-    x = points_now(page)[:, 0]
-    assert len(set(np.sign(x))) == 1 and len(set(x)) == 10
+    sides = set()
+    for _ in range(8):
+        page.locator("#points [value=side]").click()
+        x = points_now(page)[:, 0]
+        assert len(set(np.sign(x))) == 1 and len(set(x)) == 10
+        sides.add(np.sign(x[0]))
+    assert len(sides) == 2  # now the one, now the other
     box = page.get_by_role("checkbox", name="MAML")
     for shown in (True, False):
         box.set_checked(shown)
@@ -601,42 +813,37 @@ def test_points_on_one_side_and_starts_that_are_not_shown(visit):
 
 
 def test_undo_takes_back_the_last_change_of_either_section(visit):
-    page, rng = visit(), np.random.default_rng(0)
+    """Many arrow keys on one point are one change; the seed field has its own undo."""
+    page, rng = visit("#k=5"), np.random.default_rng(0)
     start, drawn = points_now(page), bars(page)
-    x, y = middle(page, ".point >> nth=2")
-    drag(page, (x, y), (x, y - 30))
+    page.locator("#handles .handle >> nth=0").focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowUp")
     moved = points_now(page)
     scribble(page, 3, rng)
-    page.locator("#new-task").click()
+    page.locator("#points [value=ten]").click()
+    page.locator("#seed").focus()
+    page.keyboard.press("Control+z")
+    assert len(points_now(page)) == 10
+    page.locator("#play").focus()
     page.keyboard.press("Control+z")
     np.testing.assert_array_equal(points_now(page), moved)
     page.keyboard.press("Control+z")
     np.testing.assert_array_equal(bars(page), drawn)
     np.testing.assert_array_equal(points_now(page), moved)
     page.keyboard.press("Control+z")
-    np.testing.assert_array_equal(points_now(page), start)
+    np.testing.assert_allclose(points_now(page), start)
     page.keyboard.press("Control+z")
 
 
-@pytest.mark.parametrize("play, slider", [("#n-play", "#n"),
-                                          ("#drawing-play", "#drawing-k")])
-def test_play_walks_from_0_and_stops(visit, play, slider):
+def test_play_walks_from_0_and_stops(visit):
     """At the end, when pressed again, and by keys or the pointer on the slider."""
-    page = visit()
+    page, play, slider = visit("#points=ten"), "#n-play", "#n"
     page.clock.install(time=0)
     page.clock.pause_at(1000)
     value = page.locator(slider).input_value
-    page.locator(play).click()
-    assert value() == "0"
-    page.clock.run_for(1100)
-    page.get_by_role("button", name="Pause", exact=True).click()
-    stopped = value()
-    page.clock.run_for(5000)
-    assert value() == stopped and 3 < int(stopped) < 12
-    page.locator(play).click()
-    page.clock.run_for(60_000)
-    assert value() == page.locator(slider).get_attribute("max")
-    for stop in (lambda: page.locator(slider).press("ArrowLeft"),
+    for stop in (lambda: page.get_by_role("button", name="Pause", exact=True).click(),
+                 lambda: page.locator(slider).press("ArrowLeft"),
                  lambda: page.mouse.click(*middle(page, slider))):
         page.locator(play).click()
         page.clock.run_for(1100)
@@ -644,9 +851,11 @@ def test_play_walks_from_0_and_stops(visit, play, slider):
         stopped = value()
         page.clock.run_for(5000)
         assert value() == stopped
-    page.clock.run_for(100)
-    label = f"{slider}-value"
-    assert text(page, label).split()[0] == value()
+    page.locator(play).click()
+    assert value() == "0"
+    page.clock.run_for(20_000)
+    assert value() == page.locator(slider).get_attribute("max")
+    assert text(page, f"{slider}-value").split()[0] == value()
 
 
 # ---------------------------------------------------------------------- the characters
@@ -698,17 +907,23 @@ def test_probabilities_equal_numpy(visit):
     prepared = page.evaluate(
         "board.drawings.map((strokes) => Array.from(prepare(rasterise(strokes))))")
     np.testing.assert_allclose(prepared, x, atol=1e-4)
+    pixels = page.evaluate("""board.images.map((canvas) => Array.from(
+        canvas.getContext("2d").getImageData(0, 0, 20, 20).data))""")
+    low, high = x.min(axis=1, keepdims=True), x.max(axis=1, keepdims=True)
+    shades = 255 * (high - x) / (high - low)  # black ink on white paper
+    np.testing.assert_allclose(np.array(pixels)[:, ::4], shades, atol=1)
 
     with np.load(build.OMNIGLOT) as file:
         net = MLP(file["layer_sizes"].tolist(), loss="cross-entropy")
         phi, alpha = file["phi"].astype(np.float16), float(file["alpha"])
-    starts = np.array([phi, page.evaluate("Array.from(LEARNERS[1].phi)")])  # (2, P)
-    support, query = np.tile(x[:3], (2, 1, 1)), np.tile(x[3:], (2, 1, 1))
-    labels = np.tile(range(3), (2, 1))
-    for k in (0, 1, 7, 50):
-        page.locator("#drawing-k").fill(str(k))
-        W = adapt(net, starts, support, labels, alpha, k) if k else starts
-        p = net.predict(W, query)[:, 0]  # (2, 3)
+    random = np.array(page.evaluate("Array.from(LEARNERS[1].phi)"))
+    for n in (0, 1, 7, 50):
+        page.locator("#drawing-n").fill(str(n))
+        p = []
+        for start, step in (phi.astype(np.float64), alpha), (random, 0.3):
+            W = adapt(net, start, x[:3], np.arange(3), step, n) if n else start
+            p.append(net.predict(W, x[3:])[0])
+        p = np.array(p)  # (2, 3)
         np.testing.assert_allclose(bars(page), p, atol=1e-4)
         written = page.locator(".bar span:last-child").all_inner_texts()
         percents = np.array([v.split()[0] for v in written], float).reshape(3, 2).T
@@ -719,19 +934,8 @@ def test_probabilities_equal_numpy(visit):
                                    atol=0.51)
         framed = [i for i in range(3) if "found" in
                   page.locator(f".cell >> nth={i}").get_attribute("class")]
-        assert framed == ([p[0].argmax()] if k else [])
-        assert text(page, "#drawing-k-value").split()[0] == str(k)
-
-
-def test_thumbnails_show_what_the_network_sees(visit):
-    """Black ink on white paper, as `prepare` makes it."""
-    page = visit()
-    for cell in range(4):
-        pixels = page.evaluate("""(i) => Array.from(board.images[i].getContext("2d")
-            .getImageData(0, 0, 20, 20).data).filter((_, j) => j % 4 === 0)""", cell)
-        image = prepare(rasterise(strokes_in(page, cell)))
-        shade = 255 * (image.max() - image) / np.ptp(image)
-        np.testing.assert_allclose(pixels, np.ravel(shade), atol=1)
+        assert framed == ([p[0].argmax()] if n else [])
+        assert text(page, "#drawing-n-value").split()[0] == str(n)
 
 
 def test_strokes_are_undone_and_cleared(visit):
@@ -767,7 +971,7 @@ def test_strokes_are_undone_and_cleared(visit):
 
 
 def test_clumsy_hands(visit):
-    """A second finger, a stroke out of its cell, a lone dot, a window resized."""
+    """A second finger, and a stroke that leaves its cell."""
     page = visit(**PHONE)
     page.locator("#clear-all").click()
     touch, (x, y) = fingers(page), middle(page, ".cell >> nth=0 >> css=svg")
@@ -780,39 +984,6 @@ def test_clumsy_hands(visit):
     width = page.locator(".cell >> nth=0 >> css=svg").bounding_box()["width"]
     moved = (stroke - stroke[0]) * width / 105
     assert set(moved[:, 0].round()) == {0, 5, 500} and not strokes_in(page, 1)
-
-    page = visit()
-    page.locator("#clear-all").click()
-    page.mouse.click(*middle(page, ".cell >> nth=0 >> css=svg"))
-    page.mouse.move(*middle(page, ".cell >> nth=1 >> css=svg"))
-    page.mouse.down()
-    page.set_viewport_size({"width": 500, "height": 900})
-    page.mouse.move(0, 0)
-    page.mouse.up()
-    for cell in (0, 1):
-        [stroke] = strokes_in(page, cell)
-        x = page.evaluate(f"Array.from(prepare(rasterise(board.drawings[{cell}])))")
-        np.testing.assert_allclose(x, prepare(rasterise([stroke])), atol=1e-4)
-
-
-def test_points_between_frames_belong_to_the_stroke(visit):
-    """A fast pen reports several at once, as coalesced events."""
-    page = visit()
-    page.locator("#clear-all").click()
-    page.mouse.move(*middle(page, ".cell >> nth=0 >> css=svg"))
-    page.mouse.down()
-    page.evaluate("""() => {
-        const { paper } = board.cells[0], pointerId = board.stroke.pointer;
-        const { left, top } = paper.getBoundingClientRect();
-        const move = (x, more) => new PointerEvent("pointermove",
-            { clientX: left + x, clientY: top + 9, pointerId, ...more });
-        const coalescedEvents = [10, 20, 30].map((x) => move(x));
-        paper.dispatchEvent(move(30, { coalescedEvents }));
-    }""")
-    page.mouse.up()
-    width = page.locator(".cell >> nth=0 >> css=svg").bounding_box()["width"]
-    [stroke] = strokes_in(page, 0)
-    np.testing.assert_allclose(stroke[-3:, 0] * width / 105, [10, 20, 30], atol=0.1)
 
 
 # --------------------------------------------------------------- what it is to look at
@@ -829,7 +1000,6 @@ def misplaced(page):
           const { left, top, right, bottom } = element.getBoundingClientRect();
           return [element.outerHTML.slice(0, 60), left, top, right, bottom];
         }).filter(([, left, top, right, bottom]) => right > left && bottom > top)""")
-    assert len(boxes) > 60
     html, box = np.array([b[0] for b in boxes]), np.array([b[1:] for b in boxes])
     outside = (box[:, 0] < 0) | (box[:, 2] > page.viewport_size["width"])
 
@@ -844,29 +1014,35 @@ def misplaced(page):
 
 
 def test_nothing_overlaps_or_sticks_out(visit):
-    """At the start, and when the question is asked."""
-    page = visit()
-    for finished in (False, True):
-        if finished:
-            train_here(page, 3000)
-            assert page.locator("#question").is_visible()
-        for width, height in SIZES:
-            page.set_viewport_size({"width": width, "height": height})
-            settle(page)
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-            if not (width, height) == (844, 390):  # there the plane stays put
-                assert misplaced(page) == [], (width, height)
-            if width >= 1280:  # the first section is on one screen
-                bottom = "watch.getBoundingClientRect().bottom + scrollY"
-                assert page.evaluate(bottom) <= height
-            plane = page.locator("#plane").bounding_box()
-            assert 0.45 * min(width, height) <= plane["height"] <= height
+    """When most is shown, the question included; and in the opening."""
+    page = visit("#points=ten")
+    train_here(page, 3000)
+    assert page.locator("#question").is_visible()
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        if not (width, height) == (844, 390):  # there the plane stays put
+            assert misplaced(page) == [], (width, height)
+        if width >= 1280:  # the first section is on one screen
+            bottom = "watch.getBoundingClientRect().bottom + scrollY"
+            assert page.evaluate(bottom) <= height
+        plane = page.locator("#plane").bounding_box()
+        assert 0.45 * min(width, height) <= plane["height"] <= height
+
+    page.evaluate("location.hash = 'beat=4'")
+    page.wait_for_function("opening.beat === 4")
+    for width, height in ((320, 640), (390, 844), (1280, 720)):
+        page.set_viewport_size({"width": width, "height": height})
+        settle(page)
+        assert misplaced(page) == [], (width, height)
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
 
 
 @pytest.mark.parametrize("scheme, paper", [("light", 255), ("dark", 20)])
 def test_text_is_legible(visit, scheme, paper):
     """WCAG's contrast of 7 to 1, and letters that grow with the screen."""
-    page = visit(color_scheme=scheme, **PROJECTOR)
+    page = visit(color_scheme=scheme, viewport={"width": 1920, "height": 1080})
     texts = page.locator("h1, p, button, label, td, th, span, li, caption, figcaption")
     colours = texts.evaluate_all("""
         (elements) => elements.filter((e) => !e.closest(":disabled, .primary, .task"))
@@ -894,8 +1070,8 @@ def ink(page, selector):
 
 
 def test_sliders_bars_frame_and_points_show_in_forced_colours_and_print(visit):
-    forced = visit(forced_colors="active")
-    printed = visit(color_scheme="dark")
+    forced = visit("#points=ten", forced_colors="active")
+    printed = visit("#points=ten", color_scheme="dark")
     printed.emulate_media(media="print")
     settle(printed)
     for page in (forced, printed):
