@@ -1,136 +1,119 @@
 """Choose the settings of each method of omniglot/demo.py, on held-out alphabets.
 
-    python benchmarks/tune_omniglot.py             about 15 minutes of one core
+    python benchmarks/tune_omniglot.py             about 20 minutes of one core
     python benchmarks/tune_omniglot.py maml        one method
 
-One rule for all: train for 800 iterations on three of small1's alphabets, judge on the
-first two, Balinese and Early Aramaic, by the mean of the table's six numbers (1-shot
-and 5-shot accuracy after 1, 5 and 50 steps) over 100 tasks.
+One rule for all. Train in 5-way tasks for 800 iterations on three alphabets of small1,
+and judge on the first two, Balinese and Early Aramaic, by the mean of the table's six
+numbers (1-shot and 5-shot accuracy after 1, 5 and 50 steps) over 100 tasks.
 
-Begin with k disjoint mini-batches, as in Reptile, and with the step sizes in START.
-Change one thing at a time: the format (k, and the drawings of each class in a support
-set that is seen at each step, if there is one); then the inner step size α; then the
-outer step size ε. Of each, keep the best, if it gains half a point: less is noise.
+Of the settings in STARTS, take the best. Then divide or multiply one step size at a
+time, first α, then α at test, then ε, and go on in the direction that gains, as long as
+it gains more than GAIN: the best value is inside what was tried. GAIN is the range of
+three seeds of Reptile at equal settings (with --spread).
 
 The file that the demo is tested on is never opened.
 """
 
 import sys
-from functools import partial
+from functools import cache
 
-# First of all, as it tells BLAS to take one thread.
-from omniglot.demo import METHODS, RANDOM, STEPS, TITLES  # isort: skip
-from omniglot.demo import classifier, go_on, new_run  # isort: skip
+from omniglot import demo  # before NumPy, as it tells BLAS to take one thread
 
+# isort: split
 import numpy as np
 
-from omniglot.data import SIDE, accuracy, augment, centred, find_zip, read_zip
-from reptile import MLP
+from omniglot import data
+from omniglot.demo import Method
+from reptile import MLP, Adam, fomaml, joint, maml, reptile
 
-ITERATIONS, TASKS = 800, 100
-GAIN = 0.5  # points that a change must bring
-N = 5
+ITERATIONS, TASKS, N = 800, 100, 5
+GAIN = 0.8  # points
+NET = MLP([data.SIDE**2, 256, 128, N], loss="cross-entropy")
 
-# What is tried, besides what METHODS has: formats (k, support); factors of α and of ε.
-LAST_GRADIENT = [(5, 0), (2, 1), (4, 1), (4, 5)]
-FORMATS = {
-    "random": [(0, 0)],
-    "joint": [(1, 0)],
-    "fomaml": LAST_GRADIENT,
-    "maml": LAST_GRADIENT,
-    "reptile": [(5, 0), (10, 0), (4, 1)],
-    "reptile-adam": [(5, 0), (10, 0)],
+# α at test of FOMAML is its own: small steps in training keep its φ from predicting one
+# class, and are too small at test.
+SHARED = {"k": 5, "support": 0}, {"k": 4, "support": 1}  # 5 mini-batches, or a support
+STARTS = {
+    "random": [Method(None, 0.1, 0.0, k=0)],
+    "joint": [Method(joint, 0.2, 0.1, k=1)],
+    "fomaml": [Method(fomaml, alpha, epsilon, outer=outer, test_alpha=0.2, **shared)
+               for outer, epsilon in ((None, 0.2), (Adam, 0.001))
+               for alpha in (0.01, 0.1)
+               for shared in SHARED],
+    "maml": [Method(maml, 0.4, epsilon, outer=outer, **shared)
+             for outer, epsilon in ((None, 0.2), (Adam, 0.001))
+             for shared in SHARED],
+    "reptile": [Method(reptile, 0.1, 1.0, **shared) for shared in SHARED],
+    "reptile-adam": [Method(reptile, 0.002, 0.33, k=k, inner=Adam) for k in (5, 10)],
 }
-START = {  # α, ε
-    "random": (0.2, 0),
-    "joint": (0.2, 0.3),
-    "fomaml": (0.2, 0.001),
-    "maml": (0.4, 0.001),
-    "reptile": (0.1, 1.0),
-    "reptile-adam": (0.001, 1.0),
-}
-ALPHA_FACTORS = 0.5, 2
-EPSILON_FACTORS = 0.33, 3  # ε > 1 would leap over W, and is not tried
 
 
 def main(names):
     """Tune the named methods, or all."""
-    net, images, held_out = load()
-    for name in names or FORMATS:
-        tune(name, net, images, held_out)
+    if names == ["--spread"]:
+        reptile_5 = STARTS["reptile"][0]
+        print([score(reptile_5, seed) for seed in range(3)])
+        return
+
+    for name in names or STARTS:
+        print(f"\n{demo.TITLES[name]}")
+        best = max(STARTS[name], key=score)
+        best = climb(best, "alpha", 2)
+        if best.test_alpha:
+            best = climb(best, "test_alpha", 2)
+        if best.epsilon:
+            best = climb(best, "epsilon", 3)
+        print(f"  best: {settings(best)}, {score(best):.2f} %")
 
 
-def load():
-    """The network, images to train on, and the held-out ones to judge by."""
-    alphabets, drawings = read_zip(find_zip("small1"))
-    names = sorted(set(alphabets))
-    held_out = np.isin(alphabets, names[:2])
-    print(f"training on {', '.join(names[2:])}; judged on {', '.join(names[:2])}")
-    net = MLP([SIDE**2, 256, 128, N], loss="cross-entropy")
-    images = augment(drawings[~held_out], np.random.default_rng(0), variants=8)
-    return net, images, centred(drawings[held_out])
+def climb(best, field, factor):
+    """Change one step size by the factor, up or down, as long as that gains."""
+    for f in 1 / factor, factor:
+        while True:
+            changed = best._replace(**{field: f * getattr(best, field)})
+            if field == "epsilon" and changed.epsilon > 1 and not changed.outer:
+                break  # φ would leap over W
+            if score(changed) < score(best) + GAIN:
+                break
+            best = changed
+    return best
 
 
-def tune(name, net, images, held_out):
-    """Change one setting at a time, and keep what is best."""
-    print(f"\n{TITLES[name]}")
-    base = RANDOM if name == "random" else METHODS[name]
-    alpha, epsilon = START[name]
-    base = base._replace(alpha=alpha, epsilon=epsilon)
-
-    formats = [base._replace(k=k, support=support) for k, support in FORMATS[name]]
-    judge = partial(score, net=net, images=images, held_out=held_out)
-    kept = formats[0], judge(formats[0])
-    kept = better(kept, formats[1:], judge)
-
-    alpha = kept[0].alpha
-    alphas = [kept[0]._replace(alpha=factor * alpha) for factor in ALPHA_FACTORS]
-    kept = better(kept, alphas, judge)
-
-    epsilons = [factor * kept[0].epsilon for factor in EPSILON_FACTORS]
-    outer = [kept[0]._replace(epsilon=epsilon) for epsilon in epsilons
-             if 0 < epsilon <= 1]
-    kept = better(kept, outer, judge)
-
-    print(f"  best: {settings(kept[0])}, {kept[1]:.2f} %")
+@cache
+def held_out_alphabets():
+    """Pictures to train on, and to judge by."""
+    alphabets, pictures = data.load_set("small1")
+    held_out = np.isin(alphabets, sorted(set(alphabets))[:2])
+    return pictures[~held_out], pictures[held_out][:, :, :1]
 
 
-def better(kept, methods, judge):
-    """(method, score): the best of the methods if it gains enough, or what was kept."""
-    scores = [judge(method) for method in methods]
-    best = max(scores, default=0)
-    if best < kept[1] + GAIN:
-        return kept
-    return methods[scores.index(best)], best
-
-
-def score(method, net, images, held_out):
+@cache
+def score(method, seed=0):
     """The mean of the six numbers (%), which are printed; 0 if training diverges."""
+    pictures, judges = held_out_alphabets()
     try:
-        numbers = six_numbers(method, net, images, held_out)
+        for _, learner in demo.meta_train(method, NET, pictures, ITERATIONS, seed):
+            pass
+        numbers = [
+            data.accuracy(demo.classifier(learner, N, steps), judges, N, K, TASKS, 1)
+            .mean() for K in (1, 5) for steps in demo.STEPS]
     except FloatingPointError as error:
         print(f"  {settings(method)}: {error}", flush=True)
         return 0
+
     cells = "".join(f"{number:7.1f}" for number in numbers)
     print(f"  {settings(method)}{cells}   mean {np.mean(numbers):.2f}", flush=True)
     return np.mean(numbers)
 
 
-def six_numbers(method, net, images, held_out):
-    """1-shot and then 5-shot accuracy (%), each after 1, 5 and 50 steps."""
-    run = new_run(net, method, seed=0)
-    if method.k:
-        for _ in go_on(run, net, method, images, ITERATIONS):
-            pass
-    return [accuracy(classifier(net, run.phi, method, steps), held_out, N, K, TASKS, 1)
-            .mean() for K in (1, 5) for steps in STEPS]
-
-
 def settings(method):
     """The settings that are tuned, in words."""
     deal = f"support {method.support}" if method.support else "mini-batches"
-    sizes = f"α = {method.alpha:<6g} ε = {method.epsilon:<7.2g}"
-    return f"k = {method.k:2}, {deal:12}, {sizes}"
+    test_alpha = method.test_alpha or method.alpha
+    outer = "Adam" if method.outer else "plain"
+    return (f"k = {method.k:2}, {deal:12}, α = {method.alpha:<6g} at test "
+            f"{test_alpha:<5g} {outer} ε = {method.epsilon:<7.2g}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Omniglot for few-shot learning: the images, their preparation, the drawing of tasks.
+"""Omniglot for few-shot learning: the drawings, their preparation, and tasks of them.
 
 Handwritten characters of many alphabets, each drawn once by 20 people. A task is N of
 them ("N-way") and a few drawings of each ("K-shot"). The file goes the way of the data:
 
-    1. find a file of Omniglot, or download it, and read it      load_split
-    2. bring each drawing to one place and one size              views, standardise
-    3. make more characters and more drawings to train on        augment
-    4. draw tasks from the images                                draw_tasks, ...
-    5. judge a classifier by tasks of new characters             accuracy
+    1. find a set of drawings, or download it, and read it   find_set, read_drawings
+    2. bring each drawing to one place and one size          views, standardise
+    3. prepare a set, and choose what to train on            load_set, load_split
+    4. draw tasks                                            draw_tasks, ...
+    5. judge a classifier by tasks of new characters         accuracy
 
 Source: Lake, Salakhutdinov, Tenenbaum, Science 350:1332 (2015); (c) 2015 Brenden Lake.
 """
@@ -18,150 +18,120 @@ import io
 import os
 import urllib.request
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 SOURCE = "https://github.com/brendenlake/omniglot/raw/master/python/"
-ZIPS = {  # name on the command line: file, bytes, SHA-256
+CACHE = Path.home() / ".cache" / "reptile-omniglot"  # where downloads are kept
+SETS = {  # name on the command line: file, characters, SHA-256 of the official zip
     "small1": (
-        "images_background_small1.zip", 1_319_022,
+        "images_background_small1", 136,
         "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4"),
     "small2": (
-        "images_background_small2.zip", 1_580_917,
+        "images_background_small2", 156,
         "3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f"),
     "background": (
-        "images_background.zip", 9_464_212,
+        "images_background", 964,
         "ad41ab679c8b5d90b271ef46be6987cc81211774a695c29dcc5367b2b26ee640"),
     "evaluation": (
-        "images_evaluation.zip", 6_462_886,
+        "images_evaluation", 659,
         "1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee"),
 }
 
 
-# 1. The files
+# 1. The drawings
 
-def find_zip(name, folder=None):
-    """The path of an Omniglot file, verified: in `folder`, or else in OMNIGLOT_DIR.
+def find_set(name, folder=None):
+    """The path of a set, zipped or unpacked: in `folder`, or else in OMNIGLOT_DIR.
 
-    If neither is given, in the user's cache, where it is downloaded if need be. Raises
-    FileNotFoundError if the folder lacks it, ConnectionError if it cannot be fetched,
-    ValueError if it is not the official file.
+    If neither is given, in CACHE, where it is downloaded if need be. Raises
+    FileNotFoundError if the folder lacks it, ConnectionError if it cannot be fetched.
     """
-    file, size, sha256 = ZIPS[name]
+    file, _, sha256 = SETS[name]
     folder = folder or os.environ.get("OMNIGLOT_DIR")
 
-    if folder:
-        path = Path(folder) / file
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"no {file} in {folder}: put it there, not unpacked; without --data "
-                "and OMNIGLOT_DIR it is downloaded")
-    else:
-        path = cache_folder() / file
-        if not path.is_file():
-            download(SOURCE + file, path, size, sha256)
+    if not folder:
+        path = CACHE / f"{file}.zip"
+        if not path.exists():
+            download(SOURCE + path.name, path, sha256)
+        return path
 
-    if not is_official(path.read_bytes(), size, sha256):
-        raise ValueError(
-            f"{path} is not the official file of {size:,} bytes: remove it, and start "
-            "again")
-    return path
+    for path in Path(folder) / f"{file}.zip", Path(folder) / file:
+        if path.exists():
+            return path
+    raise FileNotFoundError(
+        f"neither {file}.zip nor a folder {file} is in {folder}; without --data and "
+        "OMNIGLOT_DIR it is downloaded")
 
 
-def cache_folder():
-    """Where downloads are kept: in the user's cache, by the XDG convention."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "reptile-omniglot"
-
-
-def is_official(content, size, sha256):
-    """Whether the bytes `content` are those of the official file."""
-    found = hashlib.sha256(content).hexdigest()
-    return len(content) == size and found == sha256
-
-
-def download(url, path, size, sha256):
-    """Fetch an official file to `path`, whole and verified or not at all."""
+def download(url, path, sha256):
+    """Fetch an official zip to `path`, if it is whole and the right one."""
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
             content = answer.read()
-        problem = "" if is_official(content, size, sha256) else "it is another file"
-    except http.client.IncompleteRead:
-        problem = "the connection ended early"
     except (OSError, http.client.HTTPException) as error:
-        problem = str(error)
+        raise ConnectionError(f"cannot fetch {url}: {error}") from None
 
-    if problem:
-        raise ConnectionError(
-            f"cannot fetch {url} ({problem}): try again, or fetch it by other means "
-            "and name its folder with --data")
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ConnectionError(f"{url} is not the official file")
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
-        part.write_bytes(content)
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_bytes(content)
+    part.replace(path)  # so that `path` is never half a file
 
 
-@contextmanager
-def whole(path):
-    """A path to write to, which then becomes `path`: whole, or not at all on error."""
-    path = Path(path).resolve()  # where a link points to, so that the link stays
-    # Named after the process, as two of them may write the same file.
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def read_drawings(path):
+    """Yield alphabet, character and ink, (105, 105), of each drawing, in their order.
 
-
-def read_zip(path):
-    """Each character's alphabet, and drawings, (classes, 20, 105, 105): 1 is ink."""
-    drawings = {}  # (alphabet, character): [(105, 105), ...]
-    with zipfile.ZipFile(path) as archive:
-        for entry in sorted(archive.namelist()):
-            if not entry.endswith(".png"):
-                continue
-            # <zip>/<alphabet>/characterNN/NNNN_DD.png
-            _, alphabet, character, _ = entry.split("/")
-            with Image.open(io.BytesIO(archive.read(entry))) as image:
-                paper = np.asarray(image, dtype=bool)  # black on white
-            drawings.setdefault((alphabet, character), []).append(~paper)
-
-    alphabets = [alphabet for alphabet, _ in drawings]
-    return alphabets, np.uint8(list(drawings.values()))
-
-
-def load_split(train, test, folder=None):
-    """What `read_zip` returns, to train on and to test on: no alphabet is in both.
-
-    Raises what `find_zip` does, and ValueError if no alphabet is left to test on.
+    ValueError if a file is damaged, or shows no dark ink on white paper.
     """
-    seen, drawings = read_zip(find_zip(train, folder))
-    alphabets, test_drawings = read_zip(find_zip(test, folder))
+    for name, content in read_files(path):
+        alphabet, character, file = name.split("/")[-3:]
+        if file.startswith("."):  # macOS adds such files to what it packs
+            continue
 
-    new = [i for i, alphabet in enumerate(alphabets) if alphabet not in seen]
-    if not new:
-        raise ValueError(f"--test {test} has no alphabet that --train {train} lacks")
-    return (seen, drawings), ([alphabets[i] for i in new], test_drawings[new])
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                ink = np.asarray(image.convert("L")) < 128
+        except (OSError, SyntaxError) as error:  # what Pillow raises
+            raise ValueError(f"{name} in {path} is damaged: {error}") from None
+        if ink.shape != (105, 105) or not 0 < ink.mean() < 0.5:
+            raise ValueError(f"{name} in {path} is not 105 x 105 pixels of dark ink on "
+                             "white paper")
+        yield alphabet, character, ink
+
+
+def read_files(path):
+    """Yield name and content of each picture in a zip or in a folder, sorted by name.
+
+    A name ends in alphabet/character/drawing.png, whatever folders are above.
+    """
+    if path.is_dir():
+        names = [file.as_posix() for file in path.glob("**/*/*/*.png")]
+        for name in sorted(names):
+            yield name, Path(name).read_bytes()
+        return
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                if name.endswith(".png"):
+                    yield name, archive.read(name)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
 
 
 # 2. One place, one size
 
-SIDE = 20    # pixels of an image, in width and in height
+SIDE = 20    # pixels of a picture, in width and in height
 SPREAD = 6   # pixels: r.m.s. distance of a character's ink from its middle
-
-# The symmetries of the square, (8, 2, 2): 0 to 3 quarter-turns, and the same mirrored.
-QUARTER_TURN = np.array([[0, -1], [1, 0]])
-MIRROR = np.diag([1, -1])
-TURNS = [np.linalg.matrix_power(QUARTER_TURN, q) for q in range(4)]
-TURNS += [turn @ MIRROR for turn in TURNS]
 
 
 def views(ink, matrices=(np.eye(2),)):
-    """One drawing, (105, 105), seen through each of n matrices: (n, 20, 20) in 0 ... 1.
+    """One drawing, (105, 105), seen through each of n matrices: (n, 400) in 0 ... 1.
 
     Where a character stands, how large it is, and much of its proportions, do not say
     which it is. Its centre of mass goes to the middle, its width and height half-way to
@@ -184,7 +154,7 @@ def views(ink, matrices=(np.eye(2),)):
         affine = np.column_stack([A, offset]).ravel()  # as Pillow wants it
         picture[...] = image.transform(
             (SIDE, SIDE), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
-    return pictures
+    return pictures.reshape(len(matrices), SIDE**2)
 
 
 def centre_and_sigma(mass):
@@ -199,59 +169,106 @@ def centre_and_sigma(mass):
     return centre, np.sqrt(variance)
 
 
-def standardise(images):
+def standardise(pictures):
     """Inputs (..., n_in) float32, of mean 0 and deviation 1 whatever the pen."""
-    x = np.asarray(images, np.float32)
+    x = np.asarray(pictures, np.float32)
     x = x - x.mean(axis=-1, keepdims=True)
     return x / (x.std(axis=-1, keepdims=True) + 1e-6)
 
 
 def prepare(ink):
     """The network's inputs, (400,) float32, for one drawing's ink, (105, 105)."""
-    return standardise(views(ink).reshape(-1))
+    return standardise(views(ink)[0])
 
 
-def centred(drawings):
-    """Images to test on, (classes, 20, 400), of drawings (classes, 20, 105, 105)."""
-    images = np.empty((*drawings.shape[:2], SIDE**2), np.float32)
-    for c, d in np.ndindex(drawings.shape[:2]):
-        images[c, d] = views(drawings[c, d]).reshape(-1)
-    return images
+# 3. What to train on, and what to test on
+
+VARIANTS = 8  # deformed copies of each drawing, to train on
 
 
-# 3. More to train on
+def load_set(name, folder=None, variants=VARIANTS):
+    """Each character's alphabet, and pictures, (characters, 20, 1 + variants, 400).
 
-def augment(drawings, rng, variants):
-    """Images to train on, (8 · classes, 20 · variants, 400): bytes, as they are many.
-
-    A character turned or mirrored is another character: eight classes for one. Slightly
-    deformed, by a matrix near the identity, it is the same: more drawings of it.
+    Of each drawing first a picture as it is, then deformed a little, by matrices near
+    the identity: as if more people had drawn it. Pictures are bytes, as they are many.
+    Raises what `find_set` and `read_drawings` do, ValueError if the set is not whole.
     """
-    images = np.empty((len(drawings), 8, 20, variants, SIDE**2), np.uint8)
-    for c, d in np.ndindex(drawings.shape[:2]):
-        near_identity = np.eye(2) + rng.uniform(-0.1, 0.1, (8, variants, 2, 2))
-        matrices = np.array(TURNS)[:, None] @ near_identity
-        pictures = views(drawings[c, d], matrices.reshape(-1, 2, 2))
-        images[c, :, d] = np.round(255 * pictures).reshape(8, variants, -1)
-    return images.reshape(len(drawings) * 8, 20 * variants, -1)
+    path = find_set(name, folder)
+    rng = np.random.default_rng(0)
+    characters = {}  # (alphabet, character): pictures of its drawings
+    for alphabet, character, ink in read_drawings(path):
+        matrices = np.eye(2) + rng.uniform(-0.1, 0.1, (1 + variants, 2, 2))
+        matrices[0] = np.eye(2)
+        pictures = np.round(255 * views(ink, matrices)).astype(np.uint8)
+        characters.setdefault((alphabet, character), []).append(pictures)
+
+    expected = SETS[name][1]
+    if len(characters) != expected:
+        raise ValueError(f"{path} has {len(characters)} characters, not {expected}")
+    if any(len(drawings) != 20 for drawings in characters.values()):
+        raise ValueError(f"{path} has not 20 drawings of each character")
+
+    alphabets = [alphabet for alphabet, _ in characters]
+    return alphabets, np.array(list(characters.values()))
+
+
+def load_split(train, test, folder=None):
+    """Pictures to train on and to test on; no alphabet is in both.
+
+    As of `load_set`, but to test on there is one picture of each drawing, as it is.
+    Raises what `load_set` does, and ValueError if no alphabet is left to test on.
+    """
+    seen, pictures = load_set(train, folder)
+    alphabets, test_pictures = load_set(test, folder, variants=0)
+
+    new = [i for i, alphabet in enumerate(alphabets) if alphabet not in seen]
+    if not new:
+        raise ValueError(f"--test {test} has no alphabet that --train {train} lacks")
+    return pictures, test_pictures[new]
+
+
+def load_papers_split(seed, folder=None):
+    """The papers' split: 1,200 random characters to train on, the other 423 to test on.
+
+    Shapes and errors as of `load_split`; an alphabet may be in both.
+    """
+    sets = [load_set(name, folder)[1] for name in ("background", "evaluation")]
+    pictures = np.concatenate(sets)
+    order = np.random.default_rng(seed).permutation(len(pictures))
+    return pictures[order[:1200]], pictures[order[1200:], :, :1]
 
 
 # 4. Tasks
 
-def draw_tasks(rng, images, T, N, S):
-    """T tasks of N classes, S drawings of each: (T, N, S, n_in), no drawing twice."""
-    classes, drawings = images.shape[:2]
-    chosen = [rng.choice(classes, N, replace=False) for _ in range(T)]
-    chosen = np.array(chosen)[:, :, None]  # (T, N, 1)
-    shuffled = rng.random((T, N, drawings)).argsort(axis=2)
-    return standardise(images[chosen, shuffled[:, :, :S]])
+# The eight symmetries of the square, quarter-turns and mirrored, as orders of pixels.
+PIXELS = np.arange(SIDE**2).reshape(SIDE, SIDE)
+TURNS = [np.rot90(PIXELS, quarters).ravel() for quarters in range(4)]
+TURNS += [np.rot90(PIXELS.T, quarters).ravel() for quarters in range(4)]
 
 
-def task_distribution(images, N, k, S):
+def draw_tasks(rng, pictures, T, N, S, turns=1):
+    """T tasks of N classes, S drawings of each: (T, N, S, 400), no drawing twice.
+
+    pictures  (characters, 20, variants, 400): of a drawing, any variant is taken
+    turns     8 if a character turned or mirrored is another character, as in training
+    """
+    characters, drawings, variants, _ = pictures.shape
+    classes = [rng.choice(characters * turns, N, replace=False) for _ in range(T)]
+    character, turn = np.divmod(classes, turns)  # (T, N) each
+    drawing = rng.random((T, N, drawings)).argsort(axis=2)[:, :, :S]
+    variant = rng.integers(variants, size=drawing.shape)
+
+    x = pictures[character[:, :, None], drawing, variant]  # (T, N, S, 400)
+    for i in range(1, turns):
+        x[turn == i] = x[turn == i][..., TURNS[i]]
+    return standardise(x)
+
+
+def task_distribution(pictures, N, k, S, turns=8):
     """`sample` for `train`: all N S drawings of a task, in k disjoint mini-batches."""
 
     def sample(rng, T):
-        x = draw_tasks(rng, images, T, N, S).reshape(T, N * S, -1)
+        x = draw_tasks(rng, pictures, T, N, S, turns).reshape(T, N * S, -1)
         order = rng.random((T, N * S)).argsort(axis=1)  # a shuffle of each task
         order = order.reshape(T, k, -1).swapaxes(0, 1)  # (k, T, B)
         labels = order // S  # each class has S drawings, one after another
@@ -260,18 +277,16 @@ def task_distribution(images, N, k, S):
     return sample
 
 
-def support_and_query(images, N, k, S, K):
+def support_and_query(pictures, N, k, S, K, turns=8):
     """`sample` for `train` as MAML is tested: k − 1 steps on one support set, of K
     drawings a class, and for the last gradient the other S − K drawings, the query set.
 
     A mini-batch has the query set's size at each step: the support set fills it by
-    being repeated, which changes no mean. ValueError if S − K is no multiple of K.
+    being repeated, which changes no mean. S − K is a multiple of K.
     """
-    if (S - K) % K:
-        raise ValueError(f"a support set of {K} does not fill {S - K} places evenly")
 
     def sample(rng, T):
-        x = draw_tasks(rng, images, T, N, S)
+        x = draw_tasks(rng, pictures, T, N, S, turns)
         support = np.repeat(x[:, :, :K], (S - K) // K, axis=2)
         query = x[:, :, K:]
         steps = [support] * (k - 1) + [query]
@@ -287,7 +302,7 @@ def support_and_query(images, N, k, S, K):
 QUERIES = 5  # drawings of each class to judge by
 
 
-def accuracy(classify, images, N, K, T, seed):
+def accuracy(classify, pictures, N, K, T, seed):
     """Right answers (%) in each of T N-way K-shot tasks, (T,), which the seed fixes.
 
     classify(support, query), of shapes (t, N, K, n_in) and (t, M, n_in), returns the
@@ -296,9 +311,9 @@ def accuracy(classify, images, N, K, T, seed):
     rng = np.random.default_rng([seed, N, K])
     labels = np.arange(N).repeat(QUERIES)
     found = []
-    for start in range(0, T, 10):  # ten at a time, so that their weights fit the cache
-        t = min(10, T - start)
-        x = draw_tasks(rng, images, t, N, K + QUERIES)
+    for start in range(0, T, 4):  # four at a time, so that their weights fit the cache
+        t = min(4, T - start)
+        x = draw_tasks(rng, pictures, t, N, K + QUERIES)
         support = x[:, :, :K]
         query = x[:, :, K:].reshape(t, N * QUERIES, -1)
         right = classify(support, query) == labels

@@ -1,139 +1,153 @@
 """Reptile on Omniglot: tell new characters apart after one or five drawings of each.
 
-    python -m omniglot.demo                          Reptile beside what is not trained
-    python -m omniglot.demo --update maml            another method in Reptile's place
-    python -m omniglot.demo --update all             the table of all methods
-    python -m omniglot.demo --gradient-combinations  which sums of g_1 ... g_4 learn
+    python -m omniglot.demo                   Reptile beside what is not trained
+    python -m omniglot.demo --split papers    on the full set, split as in the papers
+    python -m omniglot.demo --update all      the table of all methods
 
-φ is meta-trained on N-way tasks of some alphabets and judged on tasks of others.
+φ is meta-trained on 20-way tasks. One training serves tasks of fewer classes, too: a
+5-way task takes the first five columns of the last layer.
 
-Follows: sections 6.1 and 6.2 of Nichol, Achiam, Schulman 2018, arXiv:1803.02999v3.
-But: an MLP, no convolutions; 136 characters, not 1200; and not transductive, as each
-query is classified by itself.
+Follows: section 6.1 of Nichol, Achiam, Schulman 2018, arXiv:1803.02999v3.
+But: an MLP, no convolutions; drawings are centred and scaled, and to train on turned,
+mirrored and deformed; not transductive, as each query is classified by itself.
 """
 
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more only gets in the way
 
-import argparse  # noqa: I001
-import json
-import multiprocessing
+import argparse
 import signal
-import sys
-import time
-import tracemalloc
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from omniglot import figures
-from omniglot.data import QUERIES, SIDE, SPREAD, ZIPS, accuracy, augment, centred
-from omniglot.data import draw_tasks, load_split, support_and_query, task_distribution
-from omniglot.data import whole
-from reptile import MLP, Adam, adapt, fomaml, joint, maml, reptile, train, weighted_sum
+from omniglot import data, figures
+from omniglot.data import accuracy, draw_tasks
+from reptile import MLP, Adam, adapt, fomaml, joint, maml, reptile, train
 
-VARIANTS = 8      # deformed copies of each drawing to train on
-CURVE_STEPS = 5   # inner steps on a new task at each point of a learning curve
+STEPS = 1, 5, 50  # inner steps on a new task, in the table
+CURVE_STEPS = 5   # and in the learning curve
 CURVE_TASKS = 100
-STEPS = 1, 5, 50  # inner steps on a new task in the table
+KERNEL_TASKS = 40
+STUDENT = 4.303   # 95 % quantile of Student's t for three seeds
 
+
+# How a φ is trained
 
 class Method(NamedTuple):
-    """How a φ is meta-trained, and adapted to new tasks.
-
-    Every method of the table sees as many drawings: 5 tasks an iteration, with 10
-    drawings of each class. They differ in what they do with them.
-    """
+    """How a φ is meta-trained. Every method sees as many tasks, of as many drawings."""
 
     meta_gradient: object
-    alpha: float             # inner step size in 5-way tasks, in training and at test
+    alpha: float             # inner step size for five classes
     epsilon: float           # outer step size, falling linearly to zero
     k: int                   # inner gradients
     support: int = 0         # 0: k disjoint mini-batches; K: see `support_and_query`
+    test_alpha: float = None  # inner step size at test, if it is not alpha
     inner: type = None       # optimisers, None or Adam
     outer: type = None
     shots: int = 10          # drawings of each class in a task
     meta_batch: int = 5      # tasks an iteration
+    turns: int = 8           # see `draw_tasks`
 
-    def tasks(self, images, N):
+    def tasks(self, pictures, N):
         """`sample` for `train`: this method's N-way tasks."""
         if self.support:
-            return support_and_query(images, N, self.k, self.shots, self.support)
-        return task_distribution(images, N, self.k, self.shots)
-
-    def step_size(self, N):
-        """α for N classes: each has 1/N of the gradient, which Adam would rescale."""
-        return self.alpha if self.inner else N / 5 * self.alpha
+            return data.support_and_query(pictures, N, self.k, self.shots, self.support,
+                                          self.turns)
+        return data.task_distribution(pictures, N, self.k, self.shots, self.turns)
 
 
 # Chosen by benchmarks/tune_omniglot.py, by one rule, on two alphabets of small1 that it
 # holds out. ε is a step size of Adam where Adam is outside.
 METHODS = {
+    "random": Method(None, 0.2, 0.0, k=0),  # only adapted, never trained
     "joint": Method(joint, 0.2, 0.1, k=1),
-    "fomaml": Method(fomaml, 0.2, 0.003, k=4, support=1, outer=Adam),
+    "fomaml": Method(fomaml, 0.01, 0.2, k=4, support=1, test_alpha=0.2),
     "maml": Method(maml, 0.4, 0.00033, k=5, outer=Adam),
     "reptile": Method(reptile, 0.1, 1.0, k=5),
     "reptile-adam": Method(reptile, 0.002, 0.33, k=5, inner=Adam),
 }
-RANDOM = Method(None, 0.2, 0.0, k=0)  # only adapted, never trained
-# A control for the learning curve: Reptile's own step sizes, on the same tasks.
-CONTROL = METHODS["reptile"]._replace(meta_gradient=joint, k=1)
-
 TITLES = {
     "random": "random initialisation",
     "joint": "joint training (k = 1)",
-    "control": "Reptile with k = 1, which is joint training, as a control",
     "fomaml": "FOMAML",
     "maml": "MAML",
     "reptile": "Reptile",
     "reptile-adam": "Reptile, Adam inside",
 }
 
-# c of Σ c_i g_i, as in section 6.2; there with α = 0.003 and 40,000 iterations.
-COMBINATIONS = {
-    "g1": [1],
-    "g2": [0, 1],
-    "g1 + g2": [1, 1],
-    "g3": [0, 0, 1],
-    "g1 + g2 + g3": [1, 1, 1],
-    "g4": [0, 0, 0, 1],
-    "g1 + g2 + g3 + g4": [1, 1, 1, 1],
-}
+
+class Learner(NamedTuple):
+    """A φ, and how it learns a new task."""
+
+    net: MLP
+    phi: np.ndarray
+    alpha: float        # for five classes
+    adam: Adam = None   # None for plain steps; else with the state it has from training
+
+    def step_size(self, N):
+        """α for N classes: each has 1/N of the gradient, which Adam would rescale."""
+        return self.alpha if self.adam else N / 5 * self.alpha
 
 
-def main(argv=None):
-    """Run the command line."""
-    args = parse(argv)
-    net, images, test = load(args)
+def meta_train(method, net, pictures, iterations, seed):
+    """Meta-train φ: a generator of (iteration, learner), at each tenth of the way."""
+    N = net.layer_sizes[-1]
+    rng = np.random.default_rng(seed)
+    phi = net.init(rng)
+    inner = method.inner and method.inner()
+    outer = method.outer and method.outer()
+    in_training = Learner(net, phi, method.alpha, inner)
+    at_test = in_training._replace(alpha=method.test_alpha or method.alpha)
 
-    if args.gradient_combinations:
-        compare_combinations(args)
+    yield 0, at_test
+    if method.meta_gradient is None:
         return
 
-    phis, curves = {}, {}
-    for name in args.methods:
-        phis[name], curves[name] = meta_train(name, METHODS[name], args)
-    print_table(args, phis, net, test)
-    print_costs(args, net, images)
+    training = train(
+        net, phi, method.tasks(pictures, N), rng, method.meta_gradient,
+        alpha=in_training.step_size(N), epsilon=method.epsilon, iterations=iterations,
+        meta_batch=method.meta_batch, inner=inner, outer=outer)
+    tenths = {iterations * i // 10 for i in range(1, 11)}
+    for iteration, phi in training:
+        if iteration in tenths:
+            yield iteration, at_test._replace(phi=phi)
 
-    if "reptile" in phis:
-        _, curves["control"] = meta_train("control", CONTROL, args)
-    draw_figures(args, phis, curves, net, test)
+
+# How it learns new tasks
+
+def first_classes(learner, N):
+    """The learner for N-way tasks: with the first N columns of the last layer."""
+    net, phi, _, adam = learner
+    positions = net.unpack(np.arange(net.num_params))
+    positions[-1] = positions[-1][:, :N]
+    kept = np.concatenate([layer.ravel() for layer in positions])
+
+    smaller = MLP([*net.layer_sizes[:-1], N], loss="cross-entropy")
+    if adam and adam.t > 0:
+        part = Adam()
+        part.t, part.m, part.v = adam.t, adam.m[kept], adam.v[kept]
+        adam = part
+    return learner._replace(net=smaller, phi=phi[kept], adam=adam)
 
 
-# The network on a new task
+def classifier(learner, N, steps):
+    """`classify` for `accuracy`: learn an N-way task in so many steps."""
+    learner = first_classes(learner, N)
+    net, phi, _, adam = learner
 
-def adapted(net, phi, alpha, inner, steps, support, query):
-    """Labels (T, M) of query (T, M, n_in) after steps on support (T, N, K, n_in)."""
-    T, N, K, n_in = support.shape
-    x = support.reshape(T, N * K, n_in)
-    y = np.tile(np.arange(N).repeat(K), (T, 1))
-    weights = adapt(net, phi, x, y, alpha, steps, inner and inner())
-    return net.predict(weights, query).argmax(axis=-1)
+    def classify(support, query):
+        T, _, K, n_in = support.shape
+        x = support.reshape(T, N * K, n_in)
+        y = np.tile(np.arange(N).repeat(K), (T, 1))
+        W = adapt(net, phi, x, y, learner.step_size(N), steps, adam)
+        return net.predict(W, query).argmax(axis=-1)
+
+    return classify
 
 
 def nearest_neighbour(support, query):
@@ -145,431 +159,333 @@ def nearest_neighbour(support, query):
     return products.argmax(axis=-1) // K
 
 
-def classifier(net, phi, method, steps):
-    """`classify` for `accuracy`: φ after so many of the method's inner steps."""
-    N = net.layer_sizes[-1]
-    return partial(adapted, net, phi, method.step_size(N), method.inner, steps)
+def curve_point(learner, test, N):
+    """A point of a learning curve: N-way accuracy (%), 1-shot and 5-shot."""
+    classify = classifier(learner, N, CURVE_STEPS)
+    return [accuracy(classify, test, N, K, CURVE_TASKS, seed=1).mean() for K in (1, 5)]
 
 
-def curve_point(iteration, net, phi, method, test):
-    """A point of a learning curve: (iteration, 1-shot %, 5-shot %)."""
-    classify = classifier(net, phi, method, CURVE_STEPS)
-    N = net.layer_sizes[-1]
-    one = accuracy(classify, test, N, 1, CURVE_TASKS, seed=1).mean()
-    five = accuracy(classify, test, N, 5, CURVE_TASKS, seed=1).mean()
-    return iteration, one, five
+# What it has found
+
+def tangent_kernel(net, phi, x):
+    """K(x, x'), (n, n), of inputs (n, n_in): how far the outputs move together.
+
+    K(x, x') = Σ_c ∂z_c(x)/∂φ · ∂z_c(x')/∂φ, where z_c is output c less the mean of the
+    outputs, on which no probability depends (Jacot, Gabriel, Hongler 2018).
+    """
+    n, N = len(x), net.layer_sizes[-1]
+    kernel = np.zeros((n, n), phi.dtype)
+    total = np.zeros((n, len(phi)), phi.dtype)
+    for c in range(N):
+        # The loss for label c has the gradient Σ_c' p_c' ∂z_c'/∂φ − ∂z_c/∂φ. Its first
+        # term is the same for all c, and goes when their mean is taken off.
+        label = np.full((n, 1), c)
+        _, g = net.loss_and_gradient(phi, x[:, None], label)  # (n, P)
+        kernel += g @ g.T
+        total += g
+    return kernel - total @ total.T / N
 
 
-# Meta-training
-
-@dataclass
-class Run:
-    """A training, with all that it takes to go on to the very same end."""
-
-    phi: np.ndarray
-    rng: np.random.Generator
-    outer: Adam = None
-    iteration: int = 0
-    curve: list = field(default_factory=list)
-
-    def save(self, path, **facts):
-        """Write the run to `path`: whole, or not at all."""
-        outer = {}
-        if self.outer and self.outer.t > 0:
-            outer = {"m": self.outer.m, "v": self.outer.v, "t": self.outer.t}
-        with whole(path) as part, open(part, "wb") as file:
-            np.savez(
-                file, phi=self.phi, iteration=self.iteration, curve=self.curve,
-                rng=json.dumps(self.rng.bit_generator.state), **outer, **facts)
-
-    def restore(self, saved):
-        """Be where `saved`, what `read_run` returns, was."""
-        self.phi = saved["phi"]
-        self.iteration = int(saved["iteration"])
-        self.curve = saved["curve"].tolist()
-        self.rng.bit_generator.state = json.loads(str(saved["rng"]))
-        if self.outer and "t" in saved:
-            self.outer.m = saved["m"]
-            self.outer.v = saved["v"]
-            self.outer.t = int(saved["t"])
+def pixel_kernel(x):
+    """The correlation of pictures, (n, n_in), which are standardised."""
+    return x @ x.T / x.shape[-1]
 
 
-def random_phi(net, seed):
-    """The φ that every run of this seed begins with."""
-    return net.init(np.random.default_rng(seed))
+def judge_kernel(kernel, test, N, seed, classify=None):
+    """What a kernel says in N-way 1-shot tasks, as the means over the tasks:
+
+    K of a query and a support drawing of the same character, of different characters,
+    the accuracy (%) of the nearest neighbour in K, and in how many queries (%) it is
+    the answer of `classify`.
+    """
+    S = 1 + data.QUERIES
+    tasks = draw_tasks(np.random.default_rng(seed), test, KERNEL_TASKS, N, S)
+    same = np.eye(N, dtype=bool).repeat(data.QUERIES, axis=0)  # (queries, N)
+    found = []
+    for x in tasks:
+        support, query = x[:, 0], x[:, 1:].reshape(N * data.QUERIES, -1)
+        K = kernel(np.concatenate([support, query]))[N:, :N]
+        nearest = K.argmax(axis=1)
+        agree = np.nan
+        if classify:
+            answers = classify(support[None, :, None], query[None])[0]
+            agree = 100 * np.mean(nearest == answers)
+        right = 100 * same[np.arange(len(K)), nearest].mean()
+        found.append([K[same].mean(), K[~same].mean(), right, agree])
+    return np.mean(found, axis=0)
 
 
-def new_run(net, method, seed):
-    """A run of which nothing is done."""
-    rng = np.random.default_rng(seed)
-    return Run(net.init(rng), rng, method.outer() if method.outer else None)
+# One training, and all
+
+class Outcome(NamedTuple):
+    """A method, trained from one seed."""
+
+    learner: Learner
+    curve: np.ndarray   # (11, 3): iteration, accuracy (%) 1-shot and 5-shot
+    accuracy: dict      # {(steps, N, K): % of each task, (tasks,)}
+    kernel: np.ndarray  # as `judge_kernel` returns it
 
 
-def go_on(run, net, method, images, iterations):
-    """Train on from where the run is: a generator that stops at tenths of the way."""
-    N, done = net.layer_sizes[-1], run.iteration
-    training = train(
-        net, run.phi, method.tasks(images, N), run.rng, method.meta_gradient,
-        alpha=method.step_size(N),
-        epsilon=lambda i: method.epsilon * (1 - (done + i) / iterations),
-        iterations=iterations - done,
-        meta_batch=method.meta_batch,
-        inner=method.inner and method.inner(),
-        outer=run.outer)
+def run(job):
+    """Train a method from a seed, and judge it. A job is an argument of one process."""
+    name, seed, args, pictures, test = job
+    net = MLP([data.SIDE**2, *args.hidden, args.ways], loss="cross-entropy")
+    N = test_ways(args)[0]
+    curve = []
+    for i, learner in meta_train(METHODS[name], net, pictures, args.iterations, seed):
+        one, five = curve_point(learner, test, N)
+        curve.append([i, one, five])
+        print(f"{TITLES[name]}, seed {seed}, iteration {i:,}: "
+              f"{one:.1f} % 1-shot, {five:.1f} % 5-shot", flush=True)
+        if args.save and name == args.update and seed == args.seed:
+            save(args.save, learner)
 
-    for i, run.phi in training:
-        run.iteration = done + i
-        tenth = run.iteration % max(1, iterations // 10) == 0
-        if tenth or run.iteration == iterations:
-            yield run
-
-
-def meta_train(name, method, args):
-    """φ and the learning curve, (points, 3). --run is saved at each of its points."""
-    net, images, test = load(args)
-    run = new_run(net, method, args.seed)
-    keep = args.run if name == args.update else None
-    if keep and args.saved:
-        run.restore(args.saved)
-
-    def record():
-        point = curve_point(run.iteration, net, run.phi, method, test)
-        run.curve.append(point)
-        print("  iteration {:,}: {:.1f} % 1-shot, {:.1f} % 5-shot".format(*point),
-              flush=True)
-        if keep:
-            run.save(keep, alpha=method.step_size(args.ways), activation=net.activation,
-                     layer_sizes=net.layer_sizes, settings=json.dumps(args.settings))
-
-    print(f"\n{TITLES[name]}: accuracy on new characters after {CURVE_STEPS} steps")
-    if not run.curve:
-        record()
-    for _ in go_on(run, net, method, images, args.iterations):
-        record()
-    return run.phi, np.array(run.curve)
+    few = first_classes(learner, N)
+    kernel = partial(tangent_kernel, few.net, few.phi)
+    one_step = classifier(learner, N, steps=1)
+    kernel = judge_kernel(kernel, test, N, seed, one_step)
+    return Outcome(learner, np.array(curve), all_accuracies(learner, test, args, seed),
+                   kernel)
 
 
-def read_run(path, settings):
-    """The fields of a run file; ValueError if it is damaged or has other settings."""
-    try:
-        with np.load(path) as file:
-            saved = dict(file)
-        there = json.loads(str(saved["settings"]))
-        saved["phi"], saved["iteration"], saved["curve"], saved["rng"]
-    except Exception as error:  # a foreign file can fail in any way a parser knows
-        raise ValueError(f"{path} is not a whole run ({error})") from None
-
-    for name, here in settings.items():
-        if there.get(name) != here:
-            raise ValueError(f"{path} is a run of {name} {there.get(name)}, not {here}")
-    return saved
+def all_accuracies(learner, test, args, seed):
+    """{(steps, N, K): % of each task, (tasks,)}: the learner's row of each table."""
+    found = {}
+    for steps in STEPS:
+        for N, K, tasks in columns(args):
+            classify = classifier(learner, N, steps)
+            found[steps, N, K] = accuracy(classify, test, N, K, tasks, seed)
+    return found
 
 
-# The table
+def test_ways(args):
+    """The kinds of task to test on: 5-way and 20-way, as far as φ has the classes."""
+    return [N for N in (5, 20) if N <= args.ways] or [args.ways]
 
-def print_table(args, phis, net, test):
-    """Accuracy after 1, 5 and 50 steps, with 95 % intervals over the same tasks."""
-    rows = [("random", random_phi(net, args.seed), RANDOM)]
-    rows += [(name, phi, METHODS[name]) for name, phi in phis.items()]
 
-    print(f"\n{args.ways}-way accuracy (%) on {args.tasks:,} tasks of new characters, "
-          "95 % interval")
-    for K in args.shots:
-        judge = partial(accuracy, images=test, N=args.ways, K=K, T=args.tasks,
-                        seed=args.seed)
-        head = "".join(f"{steps:>8} step{'s' * (steps > 1)}" for steps in STEPS)
-        print(f"\n{f'{K}-shot, after':28}{head}")
-        print(f"{'nearest neighbour, no step':28}{interval(judge(nearest_neighbour))}")
-        for name, phi, method in rows:
-            cells = [interval(judge(classifier(net, phi, method, steps)))
-                     for steps in STEPS]
-            print(f"{TITLES[name]:28}{''.join(cells)}", flush=True)
+def columns(args):
+    """The table's columns, (N, K, tasks): all of as many queries."""
+    return [(N, K, args.tasks * 5 // N) for N in test_ways(args) for K in (1, 5)]
+
+
+def save(path, learner):
+    """Write φ, layer sizes and α: whole, or not at all."""
+    sizes = learner.net.layer_sizes
+    with open(part_of(path), "wb") as file:
+        np.savez(file, phi=learner.phi, layer_sizes=sizes,
+                 alpha=learner.step_size(sizes[-1]))
+    part_of(path).replace(path)
+
+
+def part_of(path):
+    """Where a file is written to before it takes its place."""
+    return path.with_name(f"{path.name}.part")
+
+
+def main(argv=None):
+    """Run the command line."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once
+    p = parser()
+    args = p.parse_args(argv)
+    check_files(p, args)
+    pictures, test = load(p, args)
+    classes = len(data.TURNS) * len(pictures)
+    if args.ways > classes:
+        p.error(f"--ways {args.ways}: there are {classes} classes to train on")
+
+    names = list(METHODS) if args.update == "all" else ["random", args.update]
+    if args.figures and "joint" not in names:
+        names.insert(1, "joint")
+    seeds = range(args.seed, args.seed + args.seeds)
+    jobs = [(name, seed, args, pictures, test) for name in names for seed in seeds]
+    if args.seeds == 1:
+        done = list(map(run, jobs))
+    else:
+        with ProcessPoolExecutor() as pool:
+            done = list(pool.map(run, jobs))
+
+    outcomes = {}  # {name: an outcome for each seed}
+    for (name, *_), outcome in zip(jobs, done):
+        outcomes.setdefault(name, []).append(outcome)
+    print_table(args, seeds, outcomes, test)
+    print_kernels(args, seeds, outcomes, test)
+    if args.figures:
+        draw_figures(args, outcomes, test)
+
+
+# The tables
+
+def print_table(args, seeds, outcomes, test):
+    """Accuracy on new characters: a column for each kind of task."""
+    over = "the tasks" if len(seeds) == 1 else "three training seeds"
+    print(f"\nAccuracy (%) on new characters, 95 % interval over {over}\n")
+    print_row("", [f"{N}-way {K}-shot" for N, K, _ in columns(args)])
+    print_row("", [f"{tasks:,} tasks" for _, _, tasks in columns(args)])
+    print_row("nearest neighbour, no step", [
+        interval([accuracy(nearest_neighbour, test, N, K, tasks, s) for s in seeds])
+        for N, K, tasks in columns(args)])
+
+    for steps in STEPS:
+        print(f"after {steps} step{'s' * (steps > 1)}")
+        for name, of_seeds in outcomes.items():
+            print_row(f"  {TITLES[name]}", [
+                interval([outcome.accuracy[steps, N, K] for outcome in of_seeds])
+                for N, K, _ in columns(args)])
+
+
+def print_row(title, cells):
+    """A row of a table."""
+    print(f"{title:28}" + "".join(f"{cell:>15}" for cell in cells))
 
 
 def interval(values):
-    """The mean of the values and its 95 % interval, as a cell of the table."""
-    half = 1.96 * values.std() / len(values) ** 0.5
-    return f"{f'{values.mean():.1f} ± {half:.1f}':>14}"
+    """Mean and 95 % interval of % of each task, (seeds, tasks), as a cell.
+
+    One seed: over its tasks. Three seeds, each with tasks of its own: over the seeds.
+    """
+    if len(values) == 1:
+        quantile, sample = 1.96, values[0]
+    else:
+        quantile, sample = STUDENT, np.mean(values, axis=1)
+    half = quantile * np.std(sample, ddof=1) / len(sample) ** 0.5
+    return f"{np.mean(values):.1f} ± {half:.1f}"
 
 
-def print_costs(args, net, images):
-    """What a method's training costs: seconds of one core, and working memory."""
-    head = f"{args.iterations:,} iterations cost"
-    print(f"\n{head:28}{'seconds, 1 core':>18}{'MB besides images':>20}")
-    for name in args.methods:
-        seconds, megabytes = cost(net, METHODS[name], images)
-        print(f"{TITLES[name]:28}{seconds * args.iterations:>18.0f}{megabytes:>20.0f}")
+def print_kernels(args, seeds, outcomes, test):
+    """What has been found: which drawings belong together."""
+    N = test_ways(args)[0]
+    print(f"\nHow far outputs move together, K(x, x'): {KERNEL_TASKS} {N}-way 1-shot "
+          "tasks\n")
+    print_row("", ["same : other", "nearest in K", "as one step"])
+    pixels = [judge_kernel(pixel_kernel, test, N, seed) for seed in seeds]
+    print_kernel("pixels, their correlation", pixels)
+    for name, of_seeds in outcomes.items():
+        print_kernel(TITLES[name], [outcome.kernel for outcome in of_seeds])
 
 
-def cost(net, method, images):
-    """Seconds of a core, and peak memory in MB, of an iteration of meta-training."""
-    def run(iterations):
-        for _ in go_on(new_run(net, method, 0), net, method, images, iterations):
-            pass
-
-    run(5)  # warm the caches
-    start = time.process_time()
-    run(30)
-    seconds = (time.process_time() - start) / 30
-
-    tracemalloc.start()
-    run(2)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return seconds, peak / 1e6
+def print_kernel(title, kernels):
+    """A row of its table: the means over the seeds."""
+    same, other, right, agree = np.mean(kernels, axis=0)
+    cells = [f"{same / other:.1f}", f"{right:.1f} %"]
+    if np.isfinite(agree):
+        cells.append(f"{agree:.1f} %")
+    print_row(title, cells)
 
 
 # The figures
 
-def draw_figures(args, phis, curves, net, test):
-    """The learning curve, and one episode: before and after 50 steps of adaptation."""
-    phi = random_phi(net, args.seed)
-    nearest = [accuracy(nearest_neighbour, test, args.ways, K, CURVE_TASKS, seed=1)
+def draw_figures(args, outcomes, test):
+    """The learning curve, one episode, and the kernels, in the folder --figures."""
+    N = test_ways(args)[0]
+    curves = {name: np.mean([outcome.curve for outcome in of_seeds], axis=0)
+              for name, of_seeds in outcomes.items()}
+    nearest = [accuracy(nearest_neighbour, test, N, K, CURVE_TASKS, seed=1).mean()
                for K in (1, 5)]
-    flat = {"random": curve_point(0, net, phi, RANDOM, test)[1:],
-            "nearest": np.mean(nearest, axis=1)}
+    curves["nearest"] = np.array([[0, *nearest]])
     name = "reptile" if args.update == "all" else args.update
-    figures.learning_curve(args.figures / "learning_curve.png", name, curves, flat,
-                           args.ways, CURVE_STEPS)
+    figures.learning_curve(args.figures / "learning_curve.png", name, curves, N,
+                           CURVE_STEPS)
 
-    method = METHODS[name]
-    x = draw_tasks(np.random.default_rng(args.seed), test, 1, args.ways, 2)[0]
+    learner = first_classes(outcomes[name][0].learner, N)
+    x = draw_tasks(np.random.default_rng(args.seed), test, 1, N, 2)[0]
     support, query = x[:, 0], x[:, 1]  # (N, n_in) each: a drawing of each class
-    W = adapt(net, phis[name], support, np.arange(args.ways),
-              method.step_size(args.ways), 50, method.inner and method.inner())
-    before = net.predict(phis[name], query)  # (queries, classes)
-    after = net.predict(W, query)
+    W = adapt(learner.net, learner.phi, support, np.arange(N), learner.step_size(N), 50,
+              learner.adam)
+    before = learner.net.predict(learner.phi, query)  # (queries, classes)
+    after = learner.net.predict(W, query)
     figures.episode(args.figures / "episode.png", support, query, before, after,
                     TITLES[name])
-    print(f"\nlearning_curve.png and episode.png are in {args.figures}")
+
+    x = draw_tasks(np.random.default_rng(args.seed), test, 1, N, 8)[0]
+    flat = x.reshape(8 * N, -1)
+    kernels = {"pixels": pixel_kernel(flat)}
+    for kind in "random", "joint", name:
+        few = first_classes(outcomes[kind][0].learner, N)
+        kernels[TITLES[kind]] = tangent_kernel(few.net, few.phi, flat)
+    figures.found_characters(args.figures / "found_characters.png", x[:, 0], kernels)
 
 
-# The announcement's figure
+# The command line
 
-def combination(name):
-    """The method that moves φ along one sum of inner gradients; B = 5N, as there."""
-    c = COMBINATIONS[name]
-    return Method(weighted_sum(c), 0.01, 0.25, k=len(c), shots=5 * len(c), meta_batch=1)
-
-
-def train_combination(job):
-    """Train by one sum from one seed: its curve, (points, 3), and its body's %."""
-    name, seed, args = job
-    net, images, test = load(args)
-    method = combination(name)
-    run = new_run(net, method, seed)
-    run.curve.append(curve_point(0, net, run.phi, method, test))
-    for _ in go_on(run, net, method, images, args.iterations):
-        run.curve.append(curve_point(run.iteration, net, run.phi, method, test))
-    body = curve_point(0, net, without_last_layer(net, run.phi), method, test)
-    return name, seed, np.array(run.curve), body[2]
+def add_data_options(p):
+    """The options that say what to train on and what to test on."""
+    p.add_argument(
+        "--split", choices=["alphabets", "papers"], default="alphabets",
+        help="test on new alphabets; or, as in the papers, pool all, and train on "
+        "1,200 characters drawn at random (default: alphabets)")
+    p.add_argument("--train", choices=data.SETS,
+                   help="set to train on (default: small1)")
+    p.add_argument("--test", choices=data.SETS,
+                   help="set to test on (default: small2)")
+    p.add_argument(
+        "--data", metavar="FOLDER",
+        help="where Omniglot is, zipped or unpacked; else OMNIGLOT_DIR, or a download")
+    p.add_argument("--seed", type=number(0, 2**32 - 1), default=0,
+                   help="of φ, of the tasks, of the papers' split (default: 0)")
 
 
-def without_last_layer(net, phi):
-    """φ with zeros in its last layer: all classes are equally likely to it."""
-    phi = phi.copy()
-    net.unpack(phi)[-1][...] = 0
-    return phi
-
-
-def compare_combinations(args):
-    """Train by each sum from three seeds; print and draw the result.
-
-    As announced, longer sums learn more, and later gradients more than earlier ones.
-    Unlike in the paper, g1 alone makes some progress. The second column tells of what
-    kind: with the last layer set to zero, φ is as good as an untrained one. What g1 has
-    learnt is to forget the random outputs with which a network begins.
-    """
-    net, _, test = load(args)
-    seeds = range(args.seed, args.seed + 3)
-    curves, bodies = train_combinations(seeds, args)
-    ends = {name: [curve[-1, 2] for curve in curves[name]] for name in curves}
-
-    # Two baselines that nobody has trained.
-    phis = [random_phi(net, seed) for seed in seeds]
-    zeroed = [without_last_layer(net, phi) for phi in phis]
-    method = combination("g1")
-    random = "random initialisation"
-    ends[random] = [curve_point(0, net, phi, method, test)[2] for phi in phis]
-    bodies[random] = [curve_point(0, net, phi, method, test)[2] for phi in zeroed]
-
-    print(f"\n{args.ways}-way 5-shot accuracy (%) after {CURVE_STEPS} steps of α = "
-          f"{method.step_size(args.ways):g}, mean and range of three\nseeds; on the "
-          "right with the last layer of φ set to zero: what is learnt below it\n")
-    for name in ends:
-        print(f"{name:24}{mean_and_range(ends[name])}{mean_and_range(bodies[name])}")
-
-    path = args.figures / "gradient_combinations.png"
-    level = np.mean(bodies[random])
-    figures.gradient_combinations(path, curves, level, args.ways, CURVE_STEPS)
-    print(f"\nthe figure is {path}")
-
-
-def train_combinations(seeds, args):
-    """Train by each sum from each seed, on all cores: {name: [curve of a seed]}, and
-    {name: [% of a seed's body]}."""
-    # The longest first, so that no core is left with a long one at the end.
-    names = sorted(COMBINATIONS, key=lambda name: -len(COMBINATIONS[name]))
-    jobs = [(name, seed, args) for name in names for seed in seeds]
-    curves = {name: [] for name in COMBINATIONS}
-    bodies = {name: [] for name in COMBINATIONS}
-
-    print(f"\n{len(jobs)} trainings of {args.iterations:,} iterations on "
-          f"{os.cpu_count()} cores", flush=True)
-    ignore_ctrl_c = signal.signal, (signal.SIGINT, signal.SIG_IGN)  # `main` heeds it
-    with multiprocessing.Pool(os.cpu_count(), *ignore_ctrl_c) as pool:
-        done = pool.imap_unordered(train_combination, jobs)
-        for i, (name, seed, curve, body) in enumerate(done):
-            curves[name].append(curve)
-            bodies[name].append(body)
-            print(f"  {i + 1:2} of {len(jobs)}: {name}, seed {seed}: "
-                  f"{curve[0, 2]:.1f} -> {curve[-1, 2]:.1f} %", flush=True)
-    return curves, bodies
-
-
-def mean_and_range(values):
-    """As a cell of a table: mean (least ... most)."""
-    return f"{np.mean(values):>8.1f} ({min(values):.1f}-{max(values):.1f})"
-
-
-# The command line, and the images it names
-
-def load(args):
-    """The network, (classes, drawings, 400) images to train on, and to test on."""
-    return _load(args.train, args.test, args.data, args.seed, args.ways, *args.hidden)
-
-
-@lru_cache(maxsize=1)  # each process of a pool loads once
-def _load(train, test, folder, seed, ways, *hidden):
+def load(p, args):
+    """Pictures to train on, and to test on, as the data options say."""
+    if args.split == "papers" and (args.train or args.test):
+        p.error("--split papers pools background and evaluation: no --train or --test")
     try:
-        (seen, drawings), (new, unseen) = load_split(train, test, folder)
+        if args.split == "papers":
+            pictures, test = data.load_papers_split(args.seed, args.data)
+        else:
+            train_set, test_set = args.train or "small1", args.test or "small2"
+            pictures, test = data.load_split(train_set, test_set, args.data)
     except (OSError, ValueError) as error:
-        sys.exit(f"omniglot: {error}")
-    if ways > len(new):
-        sys.exit(f"omniglot: --ways {ways}, but {test} has {len(new)} new characters")
-
-    if multiprocessing.parent_process() is None:
-        print(f"training on {len(seen)} characters of {', '.join(sorted(set(seen)))}\n"
-              f"evaluation on {len(new)} of {', '.join(sorted(set(new)))}", flush=True)
-    net = MLP([SIDE**2, *hidden, ways], loss="cross-entropy")
-    images = augment(drawings, np.random.default_rng(seed), VARIANTS)
-    return net, images, centred(unseen)
+        p.error(error)
+    print(f"{len(pictures):,} characters to train on, {len(test)} to test on\n")
+    return pictures, test
 
 
-def whole_number(least, most):
+def number(least, most):
     """A reader of whole numbers from `least` to `most`, for `add_argument`."""
-    def read(text):
+    def whole_number(text):
         if not least <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"{text} is not in {least} ... {most}")
         return int(text)
-    read.__name__ = "whole number"  # in argparse's messages
-    return read
+
+    return whole_number
 
 
 def parser():
     """The options, in the order of --help."""
-    p = argparse.ArgumentParser(
-        prog="omniglot", description=__doc__, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(prog="python -m omniglot.demo", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--update", choices=[*METHODS, "all"], default="reptile",
-                   help="meta-gradient to train by (default: reptile)")
-    p.add_argument("--gradient-combinations", action="store_true",
-                   help="train by sums of inner gradients instead")
-    p.add_argument("--ways", type=whole_number(2, 1000), default=5, metavar="N",
-                   help="classes in a task (default: 5)")
-    p.add_argument("--shots", type=whole_number(1, 20 - QUERIES), nargs="+",
-                   default=[1, 5], metavar="K",
-                   help="drawings of a class to adapt to (default: 1 5)")
-    p.add_argument("--tasks", type=whole_number(2, 10**5), default=1000, metavar="T",
-                   help="tasks of the evaluation (default: 1000)")
-    p.add_argument("--iterations", type=whole_number(1, 10**7), metavar="I",
-                   help="outer steps (default: 8000; of gradient combinations, 6000)")
-    p.add_argument("--hidden", type=whole_number(1, 4096), nargs="+",
-                   default=[256, 128], metavar="n",
-                   help="units of each hidden layer (default: 256 128)")
-    p.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0,
-                   help="of φ, of the tasks and of the deformations (default: 0)")
-    add_files(p)
+                   help="method to train by (default: reptile)")
+    p.add_argument("--ways", type=number(2, 1000), default=20, metavar="N",
+                   help="classes of a task in training (default: 20)")
+    p.add_argument("--hidden", type=number(1, 4096), nargs="+", default=[256, 128],
+                   metavar="n", help="units of each hidden layer (default: 256 128)")
+    p.add_argument("--iterations", type=number(1, 10**7), default=8000, metavar="I",
+                   help="outer steps (default: 8000)")
+    add_data_options(p)
+    p.add_argument("--tasks", type=number(20, 10**5), default=1000, metavar="T",
+                   help="5-way tasks to test on, and T/4 20-way ones (default: 1000)")
+    p.add_argument("--seeds", type=int, choices=[1, 3], default=1,
+                   help="trainings of each method, on all cores (default: 1)")
+    p.add_argument("--save", type=Path, metavar="FILE",
+                   help="write φ, layer sizes and α of --update, as FILE.npz")
+    p.add_argument("--figures", type=Path, metavar="FOLDER",
+                   help="draw figures there, for which joint training is trained, too")
     return p
 
 
-def add_files(p):
-    """The options that name files and folders."""
-    p.add_argument("--train", choices=ZIPS, default="small1",
-                   help="file to train on (default: small1)")
-    p.add_argument("--test", choices=ZIPS, default="small2",
-                   help="file to test on (default: small2)")
-    p.add_argument("--data",
-                   help="folder with the files; else OMNIGLOT_DIR, or a download")
-    p.add_argument("--run", type=Path, metavar="FILE",
-                   help="save the training of --update here, or go on from here")
-    p.add_argument("--figures", type=Path, default=Path("omniglot_figures"),
-                   metavar="FOLDER", help="of the figures (default: omniglot_figures)")
-
-
-def parse(argv):
-    """The options, checked before any work is done."""
-    p = parser()
-    p.error = lambda message: p.exit(2, f"{p.prog}: {message}\n")
-    args = p.parse_args(argv)
-
-    if args.gradient_combinations:
-        for name in ("update", "run", "shots", "tasks"):
-            if getattr(args, name) != p.get_default(name):
-                p.error(f"--{name} has no effect with --gradient-combinations")
-    if args.run and args.update == "all":
-        p.error("--run holds one training: name its --update, and not `all`")
-
-    args.saved = None
-    if args.iterations is None:
-        args.iterations = 6000 if args.gradient_combinations else 8000
-    args.methods = list(METHODS) if args.update == "all" else [args.update]
-
-    prepare_files(p, args)
-    return args
-
-
-def prepare_files(p, args):
-    """See to it that all files can be written, and read the run that is there."""
+def check_files(p, args):
+    """Refuse now what could not be written after the training."""
+    if args.save and args.update == "all":
+        p.error("--save holds one method: name its --update")
     try:
-        args.figures.mkdir(parents=True, exist_ok=True)
+        if args.save:
+            part_of(args.save).touch()
+        if args.figures:
+            args.figures.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        p.error(f"cannot make the folder --figures {args.figures} ({error.strerror})")
-    check_writable(p, "--figures", args.figures)
-    if not args.run:
-        return
-
-    if args.run.is_dir():
-        p.error(f"--run {args.run} is a folder: name a file in it")
-    check_writable(p, "--run", args.run.resolve().parent)
-    args.settings = settings(args)
-    if args.run.exists():
-        try:
-            args.saved = read_run(args.run, args.settings)
-        except ValueError as error:
-            p.error(f"--run: {error}")
-
-
-def check_writable(p, option, folder):
-    """End with one line unless the folder is there and can be written to."""
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        p.error(f"{option}: {folder} is not a folder that can be written to")
-
-
-def settings(args):
-    """All that the run of --update depends on, for its file."""
-    named = "update", "train", "test", "ways", "hidden", "iterations", "seed"
-    found = {f"--{name}": getattr(args, name) for name in named}
-    method = METHODS[args.update]
-    numbers = method.alpha, method.epsilon, method.k, method.support, VARIANTS
-    found["α, ε, k, ..."] = [*numbers, SIDE, SPREAD]
-    return found
+        p.error(error)
 
 
 if __name__ == "__main__":
-    for stream in sys.stdout, sys.stderr:
-        stream.reconfigure(errors="replace")  # a terminal without ± gets its table
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("stopped")
+    main()

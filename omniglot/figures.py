@@ -4,19 +4,18 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from omniglot.data import SIDE, whole
+from omniglot.data import SIDE
 
 STYLES = {  # label, colour, line style
     "reptile": ("Reptile", "#0072B2", "-"),
     "reptile-adam": ("Reptile, Adam inside", "#0072B2", "--"),
     "joint": ("joint training", "#E69F00", ":"),
-    "control": ("the same, k = 1:\njoint training", "#E69F00", "-."),
     "fomaml": ("FOMAML", "#009E73", "--"),
-    "maml": ("MAML", "#D55E00", (0, (5, 1, 1, 1, 1, 1))),
-    "random": ("random", "#888888", "--"),
+    "maml": ("MAML", "#D55E00", "-."),
+    "random": ("random initialisation", "#888888", "--"),
     "nearest": ("nearest neighbour", "#000000", ":"),
 }
-COMBINATION_STYLES = {  # last gradients alone as FOMAML, sums as Reptile
+SUM_STYLES = {  # last gradients alone as FOMAML, sums as Reptile
     "g1": ("#E69F00", "-"),
     "g2": ("#009E73", ":"),
     "g3": ("#009E73", "-."),
@@ -27,66 +26,44 @@ COMBINATION_STYLES = {  # last gradients alone as FOMAML, sums as Reptile
 }
 
 
-def save(figure, path):
-    """Write the figure to `path`, whole or not at all."""
-    with whole(path) as part:
-        figure.savefig(part, format="png", bbox_inches="tight", pad_inches=0.15)
-
-
-def new_figure(width, height, columns):
+def new_figure(width, height, columns, **options):
     """A figure and its axes, in a row, without the frame's upper and right side."""
     with rc_context({"font.size": 15}):
         figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
-        panels = figure.subplots(1, columns, squeeze=False)[0]
+        panels = figure.subplots(1, columns, squeeze=False, **options)[0]
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
     return figure, panels
 
 
-def label_ends(axes, labels):
-    """Write each label beside the end of its line; labels: [(y, text, colour), ...].
-
-    From the top down, and where two would overlap, the lower one is moved down.
-    """
-    low, high = axes.get_ylim()
-    one_line = 0.06 * (high - low)
-    free = np.inf  # below this height nothing is written yet
-    for y, text, colour in sorted(labels, reverse=True):
-        half = one_line * (1 + text.count("\n")) / 2
-        middle = min(y, free - half)
-        free = middle - half
-        axes.annotate(text, (1.02, middle), xycoords=("axes fraction", "data"),
-                      va="center", color=colour, fontsize=15, annotation_clip=False)
+def save(figure, path):
+    """Write the figure to `path`, with all that stands beside its axes."""
+    figure.savefig(path, bbox_inches="tight", pad_inches=0.15)
 
 
-def learning_curve(path, learner, curves, flat, ways, steps):
+def learning_curve(path, learner, curves, N, steps):
     """Accuracy on new characters while φ is trained, 1-shot and 5-shot.
 
     learner  the method that the titles are about
     curves   {name: (points, 3)}, each point (iteration, 1-shot %, 5-shot %)
-    flat     {name: (1-shot %, 5-shot %)} of what is not trained
     """
     figure, panels = new_figure(14, 6, 2)
+    end = curves[learner][-1, 0]
     for axes, shots, column in (panels[0], 1, 1), (panels[1], 5, 2):
-        labels = []
         for name, curve in curves.items():
             label, colour, line = STYLES[name]
-            axes.plot(curve[:, 0], curve[:, column], ls=line, color=colour, lw=3)
-            labels.append((curve[-1, column], label, colour))
-        for name, levels in flat.items():
-            label, colour, line = STYLES[name]
-            level = levels[column - 1]
-            axes.axhline(level, ls=line, color=colour, lw=2)
-            labels.append((level, label, colour))
+            iteration, percent = curve[:, 0], curve[:, column]
+            if len(curve) == 1:  # what is not trained stays where it is
+                iteration, percent = [0, end], [percent[0], percent[0]]
+            axes.plot(iteration, percent, ls=line, color=colour, lw=3, label=label)
 
-        label_ends(axes, labels)
-        name = STYLES[learner][0]
         first, last = curves[learner][[0, -1], column]
-        title = f"{ways}-way {shots}-shot: {name} from {first:.0f} to {last:.0f} %"
-        axes.set_title(title, fontsize=18)
+        change = f"{STYLES[learner][0]} from {first:.0f} to {last:.0f} %"
+        axes.set_title(f"{N}-way {shots}-shot: {change}", fontsize=18)
         axes.set_xlabel("iteration of meta-training")
         axes.locator_params(nbins=5)
     panels[0].set_ylabel(f"accuracy (%) after {steps} steps")
+    panels[1].legend(fontsize=15)
     save(figure, path)
 
 
@@ -97,19 +74,12 @@ def episode(path, support, query, before, after, method):
     before, after   probabilities (N queries, N classes)
     """
     N = len(support)
-    top = np.hstack(support.reshape(N, SIDE, SIDE))
-    left = query.reshape(N * SIDE, SIDE)
-
     figure, panels = new_figure(13, 7, 2)
     for axes, p, when in (panels[0], before, "Before"), (panels[1], after, "After"):
         right = np.sum(p.argmax(axis=1) == np.arange(N))
         axes.imshow(p, cmap="Blues", vmin=0, vmax=1, extent=(0, N, N, 0))
-        axes.imshow(top, cmap="gray_r", extent=(0, N, -0.1, -1.1))
-        axes.imshow(left, cmap="gray_r", extent=(-1.1, -0.1, N, 0))
-        if N <= 10:  # else the numbers would overlap
-            write_percent(axes, p)
-        axes.set(xlim=(-1.1, N), ylim=(N, -1.1), xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+        write_percent(axes, p)
+        put_beside(axes, support, query)
         axes.set_title(f"{when} 50 steps: {right} of {N} right", fontsize=20)
     figure.supxlabel(f"{method}: probability (%) of each class (top), "
                      "for each new drawing (left)", fontsize=18)
@@ -124,33 +94,57 @@ def write_percent(axes, p):
                   color=colour, fontsize=18)
 
 
-def gradient_combinations(path, curves, zeroed, ways, steps):
-    """The announcement's figure: 5-shot accuracy for each sum of inner gradients.
+def put_beside(axes, top, left):
+    """Put drawings, (N, 400) each, above the N columns and beside the N rows."""
+    N = len(top)
+    for i in range(N):
+        axes.imshow(top[i].reshape(SIDE, SIDE), cmap="gray_r",
+                    extent=(i, i + 1, -0.1, -1.1))
+        axes.imshow(left[i].reshape(SIDE, SIDE), cmap="gray_r",
+                    extent=(-1.1, -0.1, i + 1, i))
+    axes.set(xlim=(-1.1, N), ylim=(N, -1.1), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
-    curves  {name: [curve of a seed, (points, 3)]}: drawn are their mean and range
-    zeroed  % of the random initialisation with its last layer set to zero
+
+def found_characters(path, drawings, kernels):
+    """Which drawings belong together: K(x, x') of drawings of a few new characters.
+
+    drawings  one of each character, (N, 400)
+    kernels   {title: (n, n)}, the drawings of a character one after another
     """
-    figure, (axes,) = new_figure(11, 6.5, 1)
-    labels = [(zeroed, "random,\nlast layer 0", "#888888")]
-    axes.axhline(zeroed, color="#888888", ls="--", lw=2)
-    ends = {}
+    N = len(drawings)
+    figure, panels = new_figure(17, 5.2, len(kernels))
+    for axes, (title, K) in zip(panels, kernels.items()):
+        size = np.sqrt(K.diagonal())
+        similarity = K / size[:, None] / size
+        image = axes.imshow(similarity, cmap="RdBu_r", vmin=-1, vmax=1,
+                            extent=(0, N, N, 0))
+        put_beside(axes, drawings, drawings)
+        axes.set_title(title, fontsize=18)
+    bar = figure.colorbar(image, ax=panels, shrink=0.6, ticks=[-1, 0, 1])
+    bar.set_label("K(x, x'), scaled to 1 for x = x'")
+    save(figure, path)
 
-    for name, of_seeds in curves.items():
-        colour, line = COMBINATION_STYLES[name]
-        iteration = of_seeds[0][:, 0]
-        five_shot = np.array(of_seeds)[:, :, 2]  # (seeds, points)
-        mean = five_shot.mean(axis=0)
-        axes.plot(iteration, mean, ls=line, color=colour, lw=3)
-        axes.fill_between(iteration, five_shot.min(axis=0), five_shot.max(axis=0),
-                          color=colour, alpha=0.15, lw=0)
-        labels.append((mean[-1], name, colour))
-        ends[name] = mean[0], mean[-1]
 
-    start, end = ends["g1"]
-    axes.set_title(f"From {start:.0f} %: g1 leads to {end:.0f} %, "
-                   f"the sum of four to {ends['g1 + g2 + g3 + g4'][1]:.0f} %",
-                   fontsize=19)
-    axes.set_xlabel("iteration of meta-training")
-    axes.set_ylabel(f"{ways}-way 5-shot accuracy (%)\nafter {steps} steps")
-    label_ends(axes, labels)
+def gradient_sums(path, curves, titles, N, steps):
+    """The announcement's figure and its twin: 5-shot accuracy of sums of gradients.
+
+    curves  for each panel {name: [curve of a seed, (points, 2)]}, each point
+            (iteration, %): drawn are their mean and range
+    titles  of the panels
+    """
+    figure, panels = new_figure(16, 7, len(curves), sharey=True)
+    for axes, title, of_sums in zip(panels, titles, curves):
+        for name, of_seeds in of_sums.items():
+            colour, line = SUM_STYLES[name]
+            iteration = of_seeds[0][:, 0]
+            five_shot = np.array(of_seeds)[:, :, 1]  # (seeds, points)
+            axes.plot(iteration, five_shot.mean(axis=0), ls=line, color=colour, lw=3,
+                      label=name)
+            axes.fill_between(iteration, five_shot.min(axis=0), five_shot.max(axis=0),
+                              color=colour, alpha=0.15, lw=0)
+        axes.set_title(title, fontsize=18)
+        axes.set_xlabel("iteration of meta-training")
+    panels[0].set_ylabel(f"{N}-way 5-shot accuracy (%)\nafter {steps} steps")
+    panels[0].legend(fontsize=15)
     save(figure, path)
