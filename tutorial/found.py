@@ -23,9 +23,9 @@ POINT = -2.0, 2.5  # (x₀, y₀)
 
 def main():
     """Meta-train, and draw."""
-    start = pytorch_init(NETWORK, seed=0)
-    for _, phi in train(NETWORK, start, sample_sines, np.random.default_rng(0),
-                        alpha=ALPHA, epsilon=1, iterations=3000, meta_batch=5):
+    start = pytorch_init(NETWORK, seed=1)
+    for _, phi in train(NETWORK, start, sample_sines, np.random.default_rng(1),
+                        alpha=ALPHA, epsilon=0.5, iterations=6000):
         pass
 
     plt.rcParams.update(figures.STYLE | {"font.size": 27, "axes.titlesize": 30,

@@ -30,7 +30,7 @@ CHEAPER = {  # in a lesson's cells: what takes long, and what is run here instea
     2: {},
     3: {"iterations=3000": "iterations=1000", "iterations=500": "iterations=300",
         "default_rng(1), 1000)": "default_rng(1), 200)", "range(3)": "range(2)"},
-    4: {"iterations=3000": "iterations=1500", "iterations=1500": "iterations=500",
+    4: {"iterations=6000": "iterations=3000", "iterations=2000": "iterations=800",
         "default_rng(7), 3000)": "default_rng(7), 800)", "T=1000": "T=200",
         "(1000, 1, 1)": "(200, 1, 1)", "iterations=1000": "iterations=300"},
     5: {},
@@ -79,7 +79,7 @@ def test_lesson_1(monkeypatch):
     assert error(phi, 0) > 3.5  # and φ itself is not good
 
     k1, k2, k5 = map(error, n["by_k"].values())
-    assert k1 > 3.5 > k2 > 2 * k5  # k = 2 between the two
+    assert k1 > 3.9 > k2 > 2 * k5  # k = 2 between the two
     sgd, constant, falling = map(error, n["by_epsilon"].values())
     assert sgd > 3 * falling and sgd > 3 * constant
     assert printed["l1-exercise"] == "not written yet\n"
@@ -155,7 +155,7 @@ def test_lesson_4(monkeypatch):
     def correlation(kernel, other=C):
         return np.corrcoef(kernel.ravel(), other.ravel())[0, 1]
 
-    assert correlation(K["Reptile"]) > 0.95
+    assert correlation(K["Reptile"]) > 0.93
     assert abs(correlation(K["random φ"])) < 0.1
     assert np.trace(K["joint training"]) < 0.5 * np.trace(K["random φ"])
     for line in printed["l4-why"].splitlines():  # the formula is exact
@@ -164,8 +164,8 @@ def test_lesson_4(monkeypatch):
 
     chessboard = np.sin(X) @ np.sin(X).T
     family = tangent_kernel(NETWORK, n["phi_amplitudes"])
-    assert correlation(family, chessboard) > 0.95
-    assert all(correlation(kernel) > 0.9 for kernel in n["kernels"].values())
+    assert correlation(family, chessboard) > 0.9
+    assert all(correlation(kernel) > 0.8 for kernel in n["kernels"].values())
     (_, worst), *_, (_, best) = sorted(n["found"].values())
     assert best < 0.5 * worst  # the better kernel has the lower error
 
