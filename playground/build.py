@@ -145,10 +145,10 @@ def draw_picture():
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.goto(PAGE.as_uri() + "#pace=fast")
+        page.goto(PAGE.as_uri() + "#pace=fast&view=kernel")
         page.locator("#play").click()
         page.wait_for_function("run.finished && !run.star_is_old", timeout=120_000)
-        page.wait_for_timeout(200)  # for the last frame
+        page.locator("#question").wait_for()
         page.screenshot(path=PICTURE)
         browser.close()
 

@@ -8,10 +8,11 @@ const REACH = 5.5;  // how far from the middle the hand gets
 /* The place [p, q] that φ is pulled to, or null; the steps since the hand took hold. */
 const hand = { task: null, steps: 0 };
 
-function take_hold(task) {
+/* The hand takes hold of φ where it is. */
+function take_hold() {
   player.pause();
   hand.steps = 0;
-  move_hand(task);
+  move_hand(run.place(run.shown_phi));
 }
 
 function move_hand([p, q]) {
@@ -67,11 +68,11 @@ function listen_to_hold() {
   const handle = element("phi-handle");
 
   handle.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || hand.task) return;
+    if (event.button !== 0) return;
     event.preventDefault();
     handle.focus({ preventScroll: true });
     handle.setPointerCapture(event.pointerId);
-    take_hold(position_in_plane(event));
+    take_hold();
   });
   handle.addEventListener("pointermove", (event) => {
     if (handle.hasPointerCapture(event.pointerId)) move_hand(position_in_plane(event));
@@ -84,7 +85,7 @@ function listen_to_hold() {
     if (!ARROWS[event.key]) return;
     event.preventDefault();
     const [dp, dq] = ARROWS[event.key], step = event.shiftKey ? 2 : 0.5;
-    if (!hand.task) take_hold(run.place(run.shown_phi));
+    if (!hand.task) take_hold();
     move_hand([hand.task[0] + step * dp, hand.task[1] + step * dq]);
   });
   element("put-back").addEventListener("click", put_back);

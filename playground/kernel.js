@@ -3,18 +3,15 @@
 
 const ALONG = [0, 114, 178], AGAINST = [213, 94, 0], NOT = [247, 247, 247];  // RGB
 
-const drawn_kernels = {};  // for each canvas the kernel that it shows
-
 /* K(x, x'), (n, n), in shades of ALONG and AGAINST up to its largest number. */
 function draw_kernel(id, kernel) {
-  if (drawn_kernels[id] === kernel) return;
-  drawn_kernels[id] = kernel;
+  if (!is_new(id, kernel)) return;
   const n = X.length, context = element(id).getContext("2d");
   const pixels = context.createImageData(n, n);
-  const largest = kernel.reduce((most, k) => Math.max(most, Math.abs(k)), 0);
+  const largest = kernel.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-  kernel.forEach((k, i) => {
-    const share = Math.abs(k) / largest, colour = k > 0 ? ALONG : AGAINST;
+  kernel.forEach((value, i) => {
+    const share = Math.abs(value) / largest, colour = value > 0 ? ALONG : AGAINST;
     const rgb = NOT.map((white, c) => white + share * (colour[c] - white));
     const column = i % n, row = n - 1 - Math.floor(i / n);
     pixels.data.set([...rgb, 255], 4 * (row * n + column));

@@ -13,20 +13,6 @@ function plus(a, s, b) {
   return sum;
 }
 
-/* s a */
-function times(s, a) {
-  const product = new Float64Array(a.length);
-  for (let i = 0; i < a.length; i++) product[i] = s * a[i];
-  return product;
-}
-
-/* Are all numbers finite? Then so is their sum times 0. */
-function is_finite(a) {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += 0 * a[i];
-  return sum === 0;
-}
-
 /* A matrix is a view of a typed array with two strides, the distances in it from one
    row and from one column to the next, so that to transpose is to swap them. */
 const matrix = (data, rows, cols, down = cols, right = 1) =>

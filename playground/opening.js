@@ -8,7 +8,7 @@ const BEATS = [
   { shows: "curve", trained: false,
     says: "Pull the point. One gradient step on it, and a random network tilts." },
   { shows: "plane", trained: false,
-    says: "Each place is a sine. Eight steps towards each cross are only stubs." },
+    says: "Each place is a sine, φ our network. Eight steps towards a cross: stubs." },
   { shows: "plane", trained: false,
     says: "Hold φ and pull: each frame, one step. A random φ is heavy." },
   { shows: "plane", trained: false,
@@ -45,11 +45,10 @@ function show_beat(beat) {
   const { shows, trained } = BEATS[beat - 1] ?? { shows: "all" };
   const left = opening.beat > 0 && beat === 0;
   opening.beat = beat;
-  document.body.dataset.shows = shows;
+  Object.assign(document.body.dataset, { beat, shows });
   element("beat-count").textContent = `${beat} of ${BEATS.length}`;
   element("beat-next").textContent = beat < BEATS.length ? "Next" : "To the workbench";
   element("skip").hidden = beat === BEATS.length;
-  document.body.toggleAttribute("data-train", beat === 4);
   put_back();
   if (beat) {
     if (!trained && run.iteration > 0) begin();

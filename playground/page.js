@@ -15,7 +15,6 @@ const CHOICES = {
   view: ["error", "kernel"],
 };
 const FRAME = 13.5;  // ms of computing a frame, of 16.7 at 60 frames a second
-const LEAST = 8;  // ms of training and judging, where drawing takes long
 
 const settings = {};
 const player = new Player();
@@ -25,7 +24,6 @@ let guess = null;  // what the reader said that the star of k = 1 would do
 let last_frame = null, drawing_time = 3;  // ms
 let yours_in_star = null;  // { star, name, task, path }: the ray to your points
 let open_star = null;  // { k, tasks, star } of the last finished run with k > 1
-let restarted = false;  // did new settings end a run that was under way?
 let close_up_seen = false;  // later runs have none
 
 // ---------------------------------------------------------------------------- settings
@@ -73,7 +71,9 @@ function build_settings() {
   for (const name of ["k", "epsilon", "meta", "tasks", "seed"])
     element(name).addEventListener("change", (event) => {
       set(name, event.target.value);
-      train_anew();
+      const { playing } = player;
+      begin();
+      if (playing) player.play();
     });
   element("pace").addEventListener("change", ({ target }) => set("pace", target.value));
   element("n").addEventListener("input", ({ target }) => {
@@ -91,14 +91,6 @@ function build_settings() {
   }));
   on_press("view", show_view);
   addEventListener("hashchange", open_address);
-}
-
-/* Another run with the present settings; it goes on if one was going on. */
-function train_anew() {
-  const under_way = run.iteration > 0 && !run.finished, { playing } = player;
-  begin();
-  restarted = under_way;
-  if (playing) player.play();
 }
 
 function show_view(view) {
@@ -128,7 +120,6 @@ function begin() {
     keep_errors(run);
     keep_open_star(run);
   }
-  restarted = false;
   const family = run?.family;
 
   let_go();
@@ -158,12 +149,13 @@ function request_frame() {
   frame_requested = true;
 }
 
-/* One frame: train or pull, judge φ, draw; all of it within FRAME. */
+/* One frame: train or pull, judge φ, draw; all of it within FRAME. Where drawing takes
+   long, computing takes as long. */
 function frame(now) {
   frame_requested = false;
   const start = performance.now();
   const elapsed = Math.min(now - (last_frame ?? now), 100);
-  const budget = Math.max(FRAME - drawing_time, LEAST);
+  const budget = Math.max(FRAME - drawing_time, drawing_time);
   last_frame = now;
 
   if (player.playing) player.advance(run, pace(), elapsed, 0.7 * budget);
@@ -252,8 +244,7 @@ function show_settings() {
 function show_words(now) {
   show_captions();
   show_transport();
-  const wait = say((restarted && run.iteration === 0
-    ? "New settings: training starts again. " : "") + tell(run, guess), now);
+  const wait = say(tell(run, guess), now);
   show_question(wait);
   return wait;
 }

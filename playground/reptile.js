@@ -34,7 +34,7 @@ function* inner_loop(net, phi, x, y, alpha) {
 /* Reptile's meta-gradient, (φ − W) / α = g_1 + ... + g_k. */
 function reptile(net, phi, x, y, alpha) {
   const W = last(inner_loop(net, phi, x, y, alpha));
-  return times(1 / alpha, plus(phi, -1, W));
+  return phi.map((p, i) => (p - W[i]) / alpha);
 }
 
 /* Meta-train φ: a generator of φ after each outer step.
@@ -50,7 +50,7 @@ function* train(net, phi, sample, meta_gradient, { alpha, epsilon, iterations })
     const epsilon_i = schedule(epsilon, i, iterations);
     phi = plus(phi, epsilon_i, plus(W, -1, phi));  // 3. φ ← φ + ε (W − φ)
 
-    if (!is_finite(phi))
+    if (!phi.every(Number.isFinite))
       throw new RangeError(`iteration ${i + 1}: diverged: lower epsilon`);
     yield phi;
   }

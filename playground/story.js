@@ -104,7 +104,7 @@ function tell_star(run, share, numbers) {
   if (share > 1 / 10)
     return `From φ, the same 8 steps now lead closer to the crosses (${numbers}).`;
   return `The star is open: from φ, the same 8 steps reach most crosses (${numbers}). `
-    + "φ itself solves no task. What it has learnt is how to move.";
+    + "φ itself solves no task. What it has learnt is how to move: pull it.";
 }
 
 function tell_fomaml({ method, settings: { k } }) {

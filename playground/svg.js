@@ -38,10 +38,10 @@ function size(id) {
   return [width, height];
 }
 
-/* A point as text; what is far outside the picture stays outside. */
-function pair(point) {
-  const [x, y] = point.map((v) => Math.min(Math.max(v, -9999), 9999));
-  return `${x.toFixed(1)} ${y.toFixed(1)}`;
+/* A point as text, in tenths; what is far outside the picture stays outside. */
+function pair([x, y]) {
+  const tenths = (v) => Math.round(10 * Math.min(Math.max(v, -9999), 9999)) / 10;
+  return `${tenths(x)} ${tenths(y)}`;
 }
 
 /* A path through the points [x, y]. */
@@ -66,9 +66,18 @@ function cross_at([x, y], size) {
     + `m0 ${-2 * size}l${-2 * size} ${2 * size}`;
 }
 
-/* Set the path of an element of the page, if it is another one: painting is dear. */
+const drawn = {};  // the path, text or kernel that each element shows
+
+/* Is this another one than the element shows? Painting is dear. */
+function is_new(id, content) {
+  const differs = drawn[id] !== content;
+  drawn[id] = content;
+  return differs;
+}
+
+/* Set the path of an element of the page. */
 function draw_path(id, d) {
-  if (element(id).getAttribute("d") !== d) element(id).setAttribute("d", d);
+  if (is_new(id, d)) element(id).setAttribute("d", d);
 }
 
 /* Put a text at a point of a picture, or none. */
@@ -76,7 +85,7 @@ function draw_text(id, text, [x, y] = [0, 0]) {
   const made = element(id);
   made.setAttribute("x", x.toFixed(1));
   made.setAttribute("y", y.toFixed(1));
-  if (made.textContent !== String(text)) made.textContent = text;
+  if (is_new(id, text)) made.textContent = text;
 }
 
 /* Write above a point, within the picture. */
@@ -86,11 +95,9 @@ function write_above(id, text, [x, y], distance) {
   draw_text(id, text, [inside, y - distance]);
 }
 
-/* Write a text into an element, its symbols in italics, if it is another one. */
+/* Write a text into an element, its symbols in italics. */
 function typeset(id, text) {
-  const written = element(id);
-  if (written.textContent === text) return;
-  written.innerHTML = text.replace(/\b[Wkx]\b|[φεα]/g, "<i>$&</i>");
+  if (is_new(id, text)) element(id).innerHTML = text.replace(/\b[Wkx]\b|[φεα]/g, "<i>$&</i>");
 }
 
 /* A number to at least two digits: 12, 3.74, 0.12, 0.0034. */
