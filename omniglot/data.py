@@ -194,13 +194,18 @@ def load_set(name, folder=None, variants=VARIANTS):
     Raises what `find_set` and `read_drawings` do, ValueError if the set is not whole.
     """
     path = find_set(name, folder)
+    print(f"preparing {path} ", end="", flush=True)
     rng = np.random.default_rng(0)
     characters = {}  # (alphabet, character): pictures of its drawings
     for alphabet, character, ink in read_drawings(path):
         matrices = np.eye(2) + rng.uniform(-0.1, 0.1, (1 + variants, 2, 2))
         matrices[0] = np.eye(2)
         pictures = np.round(255 * views(ink, matrices)).astype(np.uint8)
-        characters.setdefault((alphabet, character), []).append(pictures)
+        drawings = characters.setdefault((alphabet, character), [])
+        drawings.append(pictures)
+        if len(drawings) == 20 and len(characters) % 50 == 0:
+            print(".", end="", flush=True)  # one for 50 characters
+    print()
 
     expected = SETS[name][1]
     if len(characters) != expected:
@@ -277,7 +282,7 @@ def task_distribution(pictures, N, k, S, turns=8):
     return sample
 
 
-def support_and_query(pictures, N, k, S, K, turns=8):
+def support_and_query(pictures, N, k, S, K):
     """`sample` for `train` as MAML is tested: k − 1 steps on one support set, of K
     drawings a class, and for the last gradient the other S − K drawings, the query set.
 
@@ -286,7 +291,7 @@ def support_and_query(pictures, N, k, S, K, turns=8):
     """
 
     def sample(rng, T):
-        x = draw_tasks(rng, pictures, T, N, S, turns)
+        x = draw_tasks(rng, pictures, T, N, S, turns=8)
         support = np.repeat(x[:, :, :K], (S - K) // K, axis=2)
         query = x[:, :, K:]
         steps = [support] * (k - 1) + [query]

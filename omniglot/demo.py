@@ -27,12 +27,12 @@ import numpy as np
 
 from omniglot import data, figures
 from omniglot.data import accuracy, draw_tasks
+from omniglot.kernel import judge, pixel_kernel, tangent_kernel
 from reptile import MLP, Adam, adapt, fomaml, joint, maml, reptile, train
 
 STEPS = 1, 5, 50  # inner steps on a new task, in the table
 CURVE_STEPS = 5   # and in the learning curve
 CURVE_TASKS = 100
-KERNEL_TASKS = 40
 STUDENT = 4.303   # 95 % quantile of Student's t for three seeds
 
 
@@ -56,8 +56,7 @@ class Method(NamedTuple):
     def tasks(self, pictures, N):
         """`sample` for `train`: this method's N-way tasks."""
         if self.support:
-            return data.support_and_query(pictures, N, self.k, self.shots, self.support,
-                                          self.turns)
+            return data.support_and_query(pictures, N, self.k, self.shots, self.support)
         return data.task_distribution(pictures, N, self.k, self.shots, self.turns)
 
 
@@ -159,103 +158,53 @@ def nearest_neighbour(support, query):
     return products.argmax(axis=-1) // K
 
 
-def curve_point(learner, test, N):
-    """A point of a learning curve: N-way accuracy (%), 1-shot and 5-shot."""
-    classify = classifier(learner, N, CURVE_STEPS)
-    return [accuracy(classify, test, N, K, CURVE_TASKS, seed=1).mean() for K in (1, 5)]
-
-
-# What it has found
-
-def tangent_kernel(net, phi, x):
-    """K(x, x'), (n, n), of inputs (n, n_in): how far the outputs move together.
-
-    K(x, x') = Σ_c ∂z_c(x)/∂φ · ∂z_c(x')/∂φ, where z_c is output c less the mean of the
-    outputs, on which no probability depends (Jacot, Gabriel, Hongler 2018).
-    """
-    n, N = len(x), net.layer_sizes[-1]
-    kernel = np.zeros((n, n), phi.dtype)
-    total = np.zeros((n, len(phi)), phi.dtype)
-    for c in range(N):
-        # The loss for label c has the gradient Σ_c' p_c' ∂z_c'/∂φ − ∂z_c/∂φ. Its first
-        # term is the same for all c, and goes when their mean is taken off.
-        label = np.full((n, 1), c)
-        _, g = net.loss_and_gradient(phi, x[:, None], label)  # (n, P)
-        kernel += g @ g.T
-        total += g
-    return kernel - total @ total.T / N
-
-
-def pixel_kernel(x):
-    """The correlation of pictures, (n, n_in), which are standardised."""
-    return x @ x.T / x.shape[-1]
-
-
-def judge_kernel(kernel, test, N, seed, classify=None):
-    """What a kernel says in N-way 1-shot tasks, as the means over the tasks:
-
-    K of a query and a support drawing of the same character, of different characters,
-    the accuracy (%) of the nearest neighbour in K, and in how many queries (%) it is
-    the answer of `classify`.
-    """
-    S = 1 + data.QUERIES
-    tasks = draw_tasks(np.random.default_rng(seed), test, KERNEL_TASKS, N, S)
-    same = np.eye(N, dtype=bool).repeat(data.QUERIES, axis=0)  # (queries, N)
-    found = []
-    for x in tasks:
-        support, query = x[:, 0], x[:, 1:].reshape(N * data.QUERIES, -1)
-        K = kernel(np.concatenate([support, query]))[N:, :N]
-        nearest = K.argmax(axis=1)
-        agree = np.nan
-        if classify:
-            answers = classify(support[None, :, None], query[None])[0]
-            agree = 100 * np.mean(nearest == answers)
-        right = 100 * same[np.arange(len(K)), nearest].mean()
-        found.append([K[same].mean(), K[~same].mean(), right, agree])
-    return np.mean(found, axis=0)
-
-
-# One training, and all
+# One training from one seed, and all
 
 class Outcome(NamedTuple):
     """A method, trained from one seed."""
 
     learner: Learner
-    curve: np.ndarray   # (11, 3): iteration, accuracy (%) 1-shot and 5-shot
+    curve: list         # of [iteration, accuracy (%) 1-shot, 5-shot]
     accuracy: dict      # {(steps, N, K): % of each task, (tasks,)}
-    kernel: np.ndarray  # as `judge_kernel` returns it
+    kernel: np.ndarray  # as `judge` returns it
 
 
 def run(job):
-    """Train a method from a seed, and judge it. A job is an argument of one process."""
+    """Train a method from a seed, and judge it. A job is all that a process needs."""
     name, seed, args, pictures, test = job
     net = MLP([data.SIDE**2, *args.hidden, args.ways], loss="cross-entropy")
-    N = test_ways(args)[0]
+    few = test_ways(args)[0]
+
     curve = []
     for i, learner in meta_train(METHODS[name], net, pictures, args.iterations, seed):
-        one, five = curve_point(learner, test, N)
+        one, five = curve_point(learner, test, few)
         curve.append([i, one, five])
         print(f"{TITLES[name]}, seed {seed}, iteration {i:,}: "
               f"{one:.1f} % 1-shot, {five:.1f} % 5-shot", flush=True)
         if args.save and name == args.update and seed == args.seed:
             save(args.save, learner)
 
-    few = first_classes(learner, N)
-    kernel = partial(tangent_kernel, few.net, few.phi)
-    one_step = classifier(learner, N, steps=1)
-    kernel = judge_kernel(kernel, test, N, seed, one_step)
-    return Outcome(learner, np.array(curve), all_accuracies(learner, test, args, seed),
-                   kernel)
-
-
-def all_accuracies(learner, test, args, seed):
-    """{(steps, N, K): % of each task, (tasks,)}: the learner's row of each table."""
     found = {}
     for steps in STEPS:
         for N, K, tasks in columns(args):
             classify = classifier(learner, N, steps)
             found[steps, N, K] = accuracy(classify, test, N, K, tasks, seed)
-    return found
+
+    one_step = classifier(learner, few, steps=1)
+    similar = judge(kernel_of(learner, few), test, few, seed, one_step)
+    return Outcome(learner, curve, found, similar)
+
+
+def curve_point(learner, test, N):
+    """A point of a learning curve: N-way accuracy (%), 1-shot and 5-shot."""
+    classify = classifier(learner, N, CURVE_STEPS)
+    return [accuracy(classify, test, N, K, CURVE_TASKS, seed=1).mean() for K in (1, 5)]
+
+
+def kernel_of(learner, N):
+    """The tangent kernel of the learner in N-way tasks."""
+    learner = first_classes(learner, N)
+    return partial(tangent_kernel, learner.net, learner.phi)
 
 
 def test_ways(args):
@@ -293,20 +242,20 @@ def main(argv=None):
     if args.ways > classes:
         p.error(f"--ways {args.ways}: there are {classes} classes to train on")
 
-    names = list(METHODS) if args.update == "all" else ["random", args.update]
-    if args.figures and "joint" not in names:
-        names.insert(1, "joint")
+    shown = METHODS if args.update == "all" else ["random", args.update]
+    if args.figures:
+        shown = [*shown, "joint"]
+    names = [name for name in METHODS if name in shown]
     seeds = range(args.seed, args.seed + args.seeds)
     jobs = [(name, seed, args, pictures, test) for name in names for seed in seeds]
-    if args.seeds == 1:
-        done = list(map(run, jobs))
+    if len(seeds) == 1:
+        done = map(run, jobs)
     else:
-        with ProcessPoolExecutor() as pool:
-            done = list(pool.map(run, jobs))
+        done = ProcessPoolExecutor().map(run, jobs)
 
-    outcomes = {}  # {name: an outcome for each seed}
+    outcomes = {name: [] for name in names}  # one for each seed
     for (name, *_), outcome in zip(jobs, done):
-        outcomes.setdefault(name, []).append(outcome)
+        outcomes[name].append(outcome)
     print_table(args, seeds, outcomes, test)
     print_kernels(args, seeds, outcomes, test)
     if args.figures:
@@ -354,22 +303,18 @@ def interval(values):
 def print_kernels(args, seeds, outcomes, test):
     """What has been found: which drawings belong together."""
     N = test_ways(args)[0]
-    print(f"\nHow far outputs move together, K(x, x'): {KERNEL_TASKS} {N}-way 1-shot "
-          "tasks\n")
-    print_row("", ["same : other", "nearest in K", "as one step"])
-    pixels = [judge_kernel(pixel_kernel, test, N, seed) for seed in seeds]
-    print_kernel("pixels, their correlation", pixels)
+    kernels = {"pixels": [judge(pixel_kernel, test, N, seed) for seed in seeds]}
     for name, of_seeds in outcomes.items():
-        print_kernel(TITLES[name], [outcome.kernel for outcome in of_seeds])
+        kernels[TITLES[name]] = [outcome.kernel for outcome in of_seeds]
 
-
-def print_kernel(title, kernels):
-    """A row of its table: the means over the seeds."""
-    same, other, right, agree = np.mean(kernels, axis=0)
-    cells = [f"{same / other:.1f}", f"{right:.1f} %"]
-    if np.isfinite(agree):
-        cells.append(f"{agree:.1f} %")
-    print_row(title, cells)
+    print("\nWhich drawings belong together, by the kernel K: its mean for drawings of "
+          "the same\ncharacter over that for others; accuracy (%) of the nearest in K; "
+          "and how often (%)\nthat is the answer after one step\n")
+    print_row("", ["same : others", "nearest in K", "as one step"])
+    for title, of_seeds in kernels.items():
+        same, others, right, agree = np.mean(of_seeds, axis=0)
+        cells = [f"{same / others:.1f}", f"{right:.1f}", f"{agree:.1f}"]
+        print_row(title, cells[:2] if title == "pixels" else cells)
 
 
 # The figures
@@ -377,32 +322,39 @@ def print_kernel(title, kernels):
 def draw_figures(args, outcomes, test):
     """The learning curve, one episode, and the kernels, in the folder --figures."""
     N = test_ways(args)[0]
-    curves = {name: np.mean([outcome.curve for outcome in of_seeds], axis=0)
-              for name, of_seeds in outcomes.items()}
+    name = "reptile" if args.update == "all" else args.update
+    draw_curve(args, outcomes, name, test, N)
+
+    x = draw_tasks(np.random.default_rng(args.seed), test, 1, N, 8)[0]  # (N, 8, n_in)
+    draw_episode(args, outcomes[name][0].learner, name, x[:, 0], x[:, 1])
+
+    kernels = {"pixels": pixel_kernel}
+    for kind in "random", "joint", name:
+        kernels[TITLES[kind]] = kernel_of(outcomes[kind][0].learner, N)
+    values = {title: kernel(x.reshape(8 * N, -1)) for title, kernel in kernels.items()}
+    figures.found_characters(args.figures / "found_characters.png", x[:, 0], values)
+
+
+def draw_curve(args, outcomes, name, test, N):
+    """The learning curves, means over the seeds, beside what is not trained."""
+    curves = {kind: np.mean([outcome.curve for outcome in of_seeds], axis=0)
+              for kind, of_seeds in outcomes.items()}
     nearest = [accuracy(nearest_neighbour, test, N, K, CURVE_TASKS, seed=1).mean()
                for K in (1, 5)]
     curves["nearest"] = np.array([[0, *nearest]])
-    name = "reptile" if args.update == "all" else args.update
     figures.learning_curve(args.figures / "learning_curve.png", name, curves, N,
                            CURVE_STEPS)
 
-    learner = first_classes(outcomes[name][0].learner, N)
-    x = draw_tasks(np.random.default_rng(args.seed), test, 1, N, 2)[0]
-    support, query = x[:, 0], x[:, 1]  # (N, n_in) each: a drawing of each class
-    W = adapt(learner.net, learner.phi, support, np.arange(N), learner.step_size(N), 50,
-              learner.adam)
-    before = learner.net.predict(learner.phi, query)  # (queries, classes)
-    after = learner.net.predict(W, query)
+
+def draw_episode(args, learner, name, support, query):
+    """One task, of a drawing of each class to learn, (N, n_in), and one to tell."""
+    N = len(support)
+    learner = first_classes(learner, N)
+    net, phi, _, adam = learner
+    W = adapt(net, phi, support, np.arange(N), learner.step_size(N), 50, adam)
+    before, after = net.predict(phi, query), net.predict(W, query)  # (queries, classes)
     figures.episode(args.figures / "episode.png", support, query, before, after,
                     TITLES[name])
-
-    x = draw_tasks(np.random.default_rng(args.seed), test, 1, N, 8)[0]
-    flat = x.reshape(8 * N, -1)
-    kernels = {"pixels": pixel_kernel(flat)}
-    for kind in "random", "joint", name:
-        few = first_classes(outcomes[kind][0].learner, N)
-        kernels[TITLES[kind]] = tangent_kernel(few.net, few.phi, flat)
-    figures.found_characters(args.figures / "found_characters.png", x[:, 0], kernels)
 
 
 # The command line
