@@ -428,11 +428,12 @@ def parser():
 
 def check_files(p, args):
     """Refuse now what could not be written after the training."""
-    if args.save and args.update == "all":
-        p.error("--save holds one method: name its --update")
+    if args.save and (args.update == "all" or args.save.is_dir()):
+        p.error("--save holds one method in one file: name its --update, and the file")
     try:
         if args.save:
             part_of(args.save).touch()
+            part_of(args.save).unlink()
         if args.figures:
             args.figures.mkdir(parents=True, exist_ok=True)
     except OSError as error:

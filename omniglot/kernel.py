@@ -1,8 +1,8 @@
 """What has been found on characters: which drawings belong together.
 
-One gradient step on a drawing x' moves the outputs at x by as much as the tangent kernel
-K(x, x') says. K is a similarity of drawings, and one step of learning a new task answers
-much as the nearest neighbour in this similarity does.
+One gradient step on a drawing x' moves the outputs at x by as much as the tangent
+kernel K(x, x') says. So K is a similarity of drawings, and one step of learning a new
+task answers much as the nearest neighbour in this similarity does.
 """
 
 import numpy as np

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tracemalloc
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -122,6 +123,20 @@ def test_what_a_person_names_is_refused_in_words(folder, monkeypatch):
     refused("0003_07.png .* is damaged")
     drawing.unlink()
     refused("20 drawings")
+
+
+def test_memory_of_a_set_is_that_of_its_pictures(monkeypatch):
+    # A thousand characters: 72 MB of pictures. Their drawings would take 220 MB.
+    monkeypatch.setitem(data.SETS, "background", ("none", 1000, ""))
+    monkeypatch.setattr(data, "find_set", lambda *_: "made up")
+    monkeypatch.setattr(data, "views", lambda ink, matrices: np.zeros((9, 400)))
+    monkeypatch.setattr(data, "read_drawings", lambda _: (
+        ("Alpha", i // 20, np.zeros((105, 105), bool)) for i in range(20_000)))
+    tracemalloc.start()
+    _, pictures = data.load_set("background")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert pictures.nbytes == 72e6 and peak < 200e6
 
 
 def test_downloads_are_whole_or_leave_nothing(folder, monkeypatch):
@@ -520,8 +535,9 @@ def test_three_seeds_in_processes_that_are_spawned(small, tmp_path):
 
 @pytest.mark.parametrize("arguments, words", [
     ("--ways 1", "--ways"), ("--tasks x", "--tasks"), ("--seeds 2", "--seeds"),
-    ("--data nowhere", "nowhere"), ("--save no/phi.npz", "no/phi.npz"),
-    ("--figures sets/one.zip", "one.zip"), ("--update all --save x", "--update"),
+    ("--data nowhere", "nowhere"), ("--save sets", "--save"),
+    ("--save no/phi.npz", "no/phi.npz"), ("--figures sets/one.zip", "one.zip"),
+    ("--update all --save x", "--update"),
     ("--split papers --test small2", "--split papers"), ("--ways 57", "56 classes")])
 def test_mistakes_get_the_parser_s_answer(small, monkeypatch, capsys, arguments, words):
     monkeypatch.setattr(demo, "meta_train", None)  # none of them comes so far
