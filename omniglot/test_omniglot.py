@@ -468,6 +468,29 @@ def test_without_last_layer_all_classes_are_equally_likely():
     assert (zeroed != phi).sum() == 129 * 5  # and φ itself is as it was
 
 
+def test_sums_are_trained_printed_and_drawn(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "CURVE_TASKS", 4)
+    pictures, test = data.load_split("small1", "small2", folder)
+    curve, zeroed = gradient_sums.run(("g2", 0.25, 1, 2, pictures, test))
+    assert curve.shape == (3, 2) and list(curve[:, 0]) == [0, 1, 2]
+    assert 0 <= zeroed <= 100
+
+    def train_all(seeds, iterations, pictures, test):  # made up: 10 ε + seed, 50
+        return {(name, epsilon): [(np.array([[0, 9], [5, 10 * epsilon + seed]]), 50)
+                                  for seed in seeds]
+                for name in gradient_sums.SUMS
+                for epsilon in gradient_sums.outer_steps(name)}
+
+    monkeypatch.setattr(gradient_sums, "train_all", train_all)
+    gradient_sums.main(f"--data {folder} --figures {tmp_path} --seed 3".split())
+    row = re.search(r"^g1 \+ g2  .*$", capsys.readouterr().out, re.M)[0].split("  ")
+    assert [cell.strip() for cell in row if cell] == [
+        "g1 + g2", "6.5 (5.5-7.5)", "50.0 (50.0-50.0)", "9.0 (8.0-10.0)",
+        "50.0 (50.0-50.0)"]
+    with Image.open(tmp_path / "gradient_sums.png") as image:
+        assert image.size[0] > 1000
+
+
 # The command lines
 
 SMALL = ("--hidden 9 --iterations 12 --ways 7 --tasks 20 --data sets").split()
