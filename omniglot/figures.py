@@ -126,16 +126,15 @@ def found_characters(path, drawings, kernels):
     save(figure, path)
 
 
-def gradient_sums(path, curves, titles, N, steps):
+def gradient_sums(path, panels, N, steps):
     """The announcement's figure and its twin: 5-shot accuracy of sums of gradients.
 
-    curves  for each panel {name: [curve of a seed, (points, 2)]}, each point
-            (iteration, %): drawn are their mean and range
-    titles  of the panels
+    panels  {title: {name: [curve of a seed, (points, 2)]}}, each point (iteration, %):
+            drawn are the seeds' mean and range
     """
-    figure, panels = new_figure(16, 7, len(curves), sharey=True)
-    for axes, title, of_sums in zip(panels, titles, curves):
-        for name, of_seeds in of_sums.items():
+    figure, all_axes = new_figure(16, 7, len(panels), sharey=True)
+    for axes, (title, sums) in zip(all_axes, panels.items()):
+        for name, of_seeds in sums.items():
             colour, line = SUM_STYLES[name]
             iteration = of_seeds[0][:, 0]
             five_shot = np.array(of_seeds)[:, :, 1]  # (seeds, points)
@@ -143,8 +142,12 @@ def gradient_sums(path, curves, titles, N, steps):
                       label=name)
             axes.fill_between(iteration, five_shot.min(axis=0), five_shot.max(axis=0),
                               color=colour, alpha=0.15, lw=0)
-        axes.set_title(title, fontsize=18)
+
+        last, whole = (np.mean(sums[name], axis=0)[-1, 1]
+                       for name in ("g4", "g1 + g2 + g3 + g4"))
+        axes.set_title(f"{title}: g4 {last:.0f} %, sum of four {whole:.0f} %",
+                       fontsize=18)
         axes.set_xlabel("iteration of meta-training")
-    panels[0].set_ylabel(f"{N}-way 5-shot accuracy (%)\nafter {steps} steps")
-    panels[0].legend(fontsize=15)
+    all_axes[0].set_ylabel(f"{N}-way 5-shot accuracy (%)\nafter {steps} steps")
+    all_axes[0].legend(fontsize=15)
     save(figure, path)

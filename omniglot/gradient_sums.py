@@ -146,13 +146,12 @@ def main(argv=None):
     print_table(found, [untrained(seed, test) for seed in seeds])
 
     if args.figures:
-        panels = {}, {}
+        equal, twin = {}, {}
         for name in SUMS:
-            for panel, epsilon in zip(panels, outer_steps(name)):
+            for panel, epsilon in zip((equal, twin), outer_steps(name)):
                 panel[name] = [curve for curve, _ in found[name, epsilon]]
-        titles = (f"Equal ε = {EPSILON}: longer sums learn faster",
-                  "Equal movement, ε × number of gradients: later gradients do")
-        figures.gradient_sums(args.figures / "gradient_sums.png", panels, titles, N,
+        panels = {f"Equal ε = {EPSILON}": equal, "Equal movement": twin}
+        figures.gradient_sums(args.figures / "gradient_sums.png", panels, N,
                               demo.CURVE_STEPS)
 
 
