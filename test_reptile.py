@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from statistics import NormalDist, stdev
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
