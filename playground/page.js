@@ -115,14 +115,15 @@ function open_address() {
 
 /* A new run with the present settings. */
 function begin() {
+  const family = run?.family;
   player.pause();
   if (run) {
+    put_back();
+    run.judge_for(Infinity);
     keep_errors(run);
     keep_open_star(run);
   }
-  const family = run?.family;
 
-  let_go();
   run = new Run({ ...settings }, !close_up_seen);
   run.judge_for(Infinity);
   if (family !== run.family) draw_your_task(run.family);
@@ -336,34 +337,34 @@ function play_with(k) {
   element("play").focus({ preventScroll: true });
 }
 
-/* A button that walks a slider from 0 to its last step, and pauses if pressed again. */
+/* A button that walks a slider from 0 to its last step, and stops if pressed again. */
 function playable(button, slider, milliseconds) {
   const label = button.getAttribute("aria-label");
-  let timer = null, paused = false;
+  let timer = null;
 
   const go = (n) => {
     slider.value = n;
     slider.dispatchEvent(new Event("input"));
   };
-  const stop = (pause) => {
+  const stop = () => {
     clearInterval(timer);
-    [timer, paused] = [null, pause];
+    timer = null;
     button.textContent = "▶";
     button.setAttribute("aria-label", label);
   };
   const next = () => {
     go(+slider.value + 1);
-    if (slider.value === slider.max) stop(false);
+    if (slider.value === slider.max) stop();
   };
   button.addEventListener("click", () => {
-    if (timer) return stop(true);
-    if (!paused) go(0);
+    if (timer) return stop();
+    go(0);
     button.textContent = "❚❚";
-    button.setAttribute("aria-label", "Pause");
+    button.setAttribute("aria-label", "Stop");
     timer = setInterval(next, milliseconds);
   });
   for (const act of ["pointerdown", "keydown"])
-    slider.addEventListener(act, () => stop(false));
+    slider.addEventListener(act, stop);
 }
 
 /* The table of starts, with a box to tick for each curve. */

@@ -120,8 +120,8 @@ function tell_shut(run, guess, numbers) {
   const shut = is_easy(run) ? "closed" : "stayed shut";
   const kernel = run.settings.tasks === "sines" ? ": its kernel has no stripes" : "";
   const grey = open_star_behind(run) ? ` Grey: k = ${open_star.k}.` : "";
-  return `${answer}The star ${shut} (${numbers}). With one step a task, nothing shapes `
-    + `how φ moves${kernel}.${grey}`;
+  return `${answer}The star ${shut} (${numbers}). With one step a task, only φ's own `
+    + `error counts, not how φ moves${kernel}.${grey}`;
 }
 
 function tell_held({ star, errors }) {

@@ -129,6 +129,12 @@ def train_here(page, iterations):
     settle(page)
 
 
+def finish_training(page):
+    """As if training had ended, at the Reptile φ that build.py trained."""
+    page.evaluate("Object.assign(run, { iteration: 3000, phi: STARTS[3].phi })")
+    train_here(page, 0)
+
+
 def live_phi(page):
     """φ as it is now, (P,)."""
     return np.array(page.evaluate("Array.from(run.shown_phi)"))
@@ -326,10 +332,11 @@ def test_one_point_is_pulled_as_numpy_does_it(visit):
     """One step that lands: from a random φ a board, from Reptile's a whole sine."""
     page, grid = visit("#seed=3&pace=fast"), np.linspace(-5, 5, 99)[:, None]
     shares = []
-    for iterations, up in ((0, 30), (3000, 50)):
-        train_here(page, iterations)
+    for trained in (False, True):
+        if trained:
+            finish_training(page)
         x, y = middle(page, ".handle[aria-label='point 1']")
-        drag(page, (x, y), (x - 40, y + up))
+        drag(page, (x, y), (x - 40, y + 40))
         [point] = points_now(page)
         x, y, phi = point[None, :1], point[None, 1:], live_phi(page)
         [[K]] = tangent_kernel(NETWORK, phi, x)
@@ -356,8 +363,9 @@ def test_one_point_is_pulled_as_numpy_does_it(visit):
 def test_phi_is_held_as_numpy_does_it(visit):
     """Random: heavy. Reptile's: light, and its star stays open. Then it goes back."""
     page = visit("#seed=4")
-    for iterations in (0, 3000):
-        train_here(page, iterations)
+    for trained in (False, True):
+        if trained:
+            finish_training(page)
         before, open_star = live_phi(page), page.evaluate("run.star.error")
         page.evaluate("""() => {
             window.pulls = [];
@@ -373,20 +381,21 @@ def test_phi_is_held_as_numpy_does_it(visit):
         page.wait_for_function("!run.star_is_old && !run.judging")
         settle(page)
 
-        held, pulls = before, page.evaluate("pulls")
-        for task in pulls:
+        held, away = before, []
+        for task in page.evaluate("pulls"):
             y = BASES["sines"](X) @ task
             held = adapt(NETWORK, held, X, y[:, None], ALPHA, 1)
+            place = least_squares(NETWORK.predict(held, X)[:, 0])
+            away.append(np.linalg.norm(place - task))
         np.testing.assert_allclose(live_phi(page), held, atol=1e-6)
-        place = least_squares(NETWORK.predict(held, X)[:, 0])
         drawn = on_plane(page, dots(page, "#phi"))
         np.testing.assert_allclose(drawn, [place], atol=0.01)
-        assert text(page, "#hand-text") == f"{len(pulls)} steps"
-        away, error = np.linalg.norm(place - pulls[-1]), page.evaluate("run.star.error")
-        if iterations == 0:
-            assert len(pulls) >= 40 and away > 1
+        assert text(page, "#hand-text") == f"{len(away)} steps"
+        if trained:
+            assert len(away) < 25 and away[-1] < 0.15
+            assert page.evaluate("run.star.error") < 2 * open_star < 0.3
         else:
-            assert len(pulls) < 25 and away < 0.15 and error < 2 * open_star < 0.3
+            assert away[39] > 1
         page.locator("#put-back").click()
         np.testing.assert_array_equal(live_phi(page), before)
         page.evaluate("delete run.pull")
@@ -401,6 +410,8 @@ def test_phi_is_held_as_numpy_does_it(visit):
         return Array.from(other.phi);
     }""")
     np.testing.assert_array_equal(live_phi(page), first)
+    page.evaluate("run.outer_step(); run.pull([1, 1]); run.judge_for(Infinity)")
+    assert page.evaluate("run.errors.at(-1)[0]") < 2  # that of φ in a hand is not kept
 
 
 def test_curves_and_errors_equal_numpy(visit):
@@ -608,11 +619,14 @@ def test_the_star_opens_then_the_question_about_one_step(visit):
     np.testing.assert_allclose(then[-1, 1] + rem, at(np.log(star)), atol=1)
     assert now[-1, 1] < then[-1, 1] - 20 and now[-1, 0] == then[-1, 0]
 
+    page.evaluate("element('back').scrollIntoView({ block: 'end' })")
     page.tap("#back")
     settle(page)
-    top = page.locator("#curve").bounding_box()["y"]
-    assert 0 <= top < 844 - 100 and page.evaluate("yours.points.length") == 10
-    assert page.evaluate("player.playing && run.settings.k") == 5
+    box = page.locator("#curve").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 845  # it is seen
+    assert page.evaluate("[yours.points.length, run.settings.k]") == [10, 5]
+    finish_training(page)
+    assert not page.locator("#back").is_visible() and not lines_of(page, "#ghost")
 
 
 def test_lines_light_up_as_they_are_carried_out(visit):
@@ -836,7 +850,7 @@ def test_play_walks_from_0_and_stops(visit):
     page.clock.install(time=0)
     page.clock.pause_at(1000)
     value = page.locator(slider).input_value
-    for stop in (lambda: page.get_by_role("button", name="Pause", exact=True).click(),
+    for stop in (lambda: page.get_by_role("button", name="Stop", exact=True).click(),
                  lambda: page.locator(slider).press("ArrowLeft"),
                  lambda: page.mouse.click(*middle(page, slider))):
         page.locator(play).click()
@@ -955,22 +969,6 @@ def test_strokes_are_undone_and_cleared(visit):
     assert answers == [1, 2, 0]
 
 
-def test_clumsy_hands(visit):
-    """A second finger, and a stroke that leaves its cell."""
-    page = visit(**PHONE)
-    page.locator("#clear-all").click()
-    touch, (x, y) = fingers(page), middle(page, ".cell >> nth=0 >> css=svg")
-    touch("Start", (x, y))
-    touch("Start", (x, y), (x + 30, y))
-    touch("Move", (x + 5, y + 5), (x + 60, y))
-    touch("Move", (x + 500, y + 5), (x + 90, y))
-    touch("End")
-    [stroke] = strokes_in(page, 0)
-    width = page.locator(".cell >> nth=0 >> css=svg").bounding_box()["width"]
-    moved = (stroke - stroke[0]) * width / 105
-    assert set(moved[:, 0].round()) == {0, 5, 500} and not strokes_in(page, 1)
-
-
 # --------------------------------------------------------------- what it is to look at
 
 SIZES = [(320, 640), (390, 844), (768, 1024), (844, 390), (1280, 720), (1920, 1080)]
@@ -1001,7 +999,7 @@ def misplaced(page):
 def test_nothing_overlaps_or_sticks_out(visit):
     """When most is shown, the question included; and in the opening."""
     page = visit("#points=ten")
-    train_here(page, 3000)
+    finish_training(page)
     assert page.locator("#question").is_visible()
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})

@@ -9,7 +9,7 @@ const TRAIL = 40;  // places of φ that are remembered
 const DIVERGED = 1000;  // a squared error; that of predicting 0 is at most 12.5
 
 const META_GRADIENTS = { reptile, fomaml };
-const NAMES = { reptile: "Reptile", fomaml: "FOMAML", joint: "joint training" };
+const NAMES = { reptile: "Reptile", fomaml: "FOMAML" };
 
 /* The slow pace: iteration i takes FIRST / i² + LATER ms. In a first run, one iteration
    is a close-up: its lines are shown one by one, each for LINE ms. It comes when W
