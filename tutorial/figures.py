@@ -125,15 +125,15 @@ def print_errors(net, phis, alpha, steps):
     """Print each φ's error on 1,000 new sines after some steps, 95 % intervals."""
     print(f"{'error, after steps:':21}", *(f"{n:<13}" for n in steps))
     for name, phi in phis.items():
-        try:
-            errors = evaluate(net, phi, alpha, seed=1, T=1000, steps=steps)
-        except FloatingPointError:
-            errors = np.full((len(steps), 1000), np.nan)
-        half = 1.96 * errors.std(axis=1, ddof=1) / errors.shape[1] ** 0.5
-        cells = [
-            "diverged" if diverged(mean) else f"{mean:.2f} ± {h:.2f}"
-            for mean, h in zip(errors.mean(axis=1), half)
-        ]
+        cells = []
+        for n in steps:
+            try:
+                (errors,) = evaluate(net, phi, alpha, seed=1, T=1000, steps=(n,))
+            except FloatingPointError:
+                errors = np.full(1000, np.nan)
+            half = 1.96 * errors.std(ddof=1) / len(errors) ** 0.5
+            mean = errors.mean()
+            cells.append("diverged" if diverged(mean) else f"{mean:.2f} ± {half:.2f}")
         print(f"{name:21}", *(f"{cell:13}" for cell in cells))
 
 

@@ -208,7 +208,7 @@ def test_its_figures_can_be_projected():
     assert len(pictures) >= 16
     for picture in pictures:
         width, height = struct.unpack(">II", base64.b64decode(picture)[16:24])
-        assert width >= 1000 and height >= 400
+        assert width >= 1000 and height >= 300
 
 
 def test_titles_state_what_is_drawn(monkeypatch):
