@@ -34,48 +34,46 @@ const memory = {
   },
 };
 
-/* The beat that the address asks for. Who comes without a wish sees the opening once. */
+/* The beat that the address asks for. An address without a wish opens with the first,
+   until the opening is over. */
 function beat_of_address() {
   if (location.hash === "") return memory.over ? 0 : 1;
   const beat = Number(new URLSearchParams(location.hash.slice(1)).get("beat"));
   return BEATS[beat - 1] ? beat : 0;
 }
 
+/* Show a beat, from 1, or with 0 the workbench. */
 function show_beat(beat) {
-  const { shows, trained } = BEATS[beat - 1] ?? { shows: "all" };
-  const left = opening.beat > 0 && beat === 0;
+  const was_open = opening.beat > 0, last_one = beat === BEATS.length;
   opening.beat = beat;
+  const shows = beat ? BEATS[beat - 1].shows : "all";
   Object.assign(document.body.dataset, { beat, shows });
   element("beat-count").textContent = `${beat} of ${BEATS.length}`;
-  element("beat-next").textContent = beat < BEATS.length ? "Next" : "To the workbench";
-  element("skip").hidden = beat === BEATS.length;
+  element("beat-next").textContent = last_one ? "To the workbench" : "Next";
+  element("skip").hidden = last_one;
+
   put_back();
-  if (beat) {
-    if (!trained && run.iteration > 0) begin();
-    while (trained && !run.finished) run.outer_step();
-    run.close_up = null;
-    put_point_on_curve();
-  }
-  if (left) {
-    draw_your_task(run.family);
-    learn_from_points();
-  }
+  if (beat) prepare_beat(BEATS[beat - 1]);
+  else if (was_open) draw_your_task(run.family);
+  learn_from_points();
   grow_rays(beat === 2);
   draw_backgrounds();
-  request_frame();
+}
+
+/* A φ as the beat wants it, random or trained, and a point that changes nothing yet. */
+function prepare_beat({ trained }) {
+  if (!trained && run.iteration > 0) begin();
+  while (trained && !run.finished) run.outer_step();
+  run.close_up = null;
+
+  const x = -1.5, [y] = NET.predict(run.phi, [x]);
+  yours.points = [{ x, y }];
 }
 
 /* The beat's sentence, or in a close-up the line of the algorithm that it shows. */
 function tell_beat() {
   if (!opening.beat) return "";
   return run.close_up ? tell_line(run) : BEATS[opening.beat - 1].says;
-}
-
-/* The single point begins where it changes nothing. */
-function put_point_on_curve() {
-  const x = -1.5, [y] = NET.predict(run.phi, [x]);
-  yours.points = [{ x, y }];
-  learn_from_points();
 }
 
 /* In the second beat the rays grow step by step, unless motion is unwelcome. */

@@ -137,8 +137,8 @@ function tell_divergence(run) {
 /* What to do with your points, or what went wrong with them. */
 function tell_points({ family }) {
   if (yours.points.length === 1)
-    return `Pull the point. One gradient step on it, α = ${number(STARTS.at(-1).alpha)} `
-      + `so that it lands. Dashed: the smallest ${family.one} through it.`;
+    return `Pull it: one step, α = 1/2K(x, x) = ${number(STARTS.at(-1).alpha)}, lands `
+      + `there to first order. Dashed: the smallest ${family.one} through it.`;
   const jumping = STARTS.filter(({ jumps, shown }) => jumps && shown.checked);
   if (jumping.length > 0)
     return `From ${listed(jumping.map(({ name }) => name))}: the step is too long here, `

@@ -97,7 +97,7 @@ function write_above(id, text, [x, y], distance) {
 
 /* Write a text into an element, its symbols in italics. */
 function typeset(id, text) {
-  if (is_new(id, text)) element(id).innerHTML = text.replace(/\b[Wkx]\b|[φεα]/g, "<i>$&</i>");
+  if (is_new(id, text)) element(id).innerHTML = text.replace(/\b[Wkx]\b|[Kφεα]/g, "<i>$&</i>");
 }
 
 /* A number to at least two digits: 12, 3.74, 0.12, 0.0034. */

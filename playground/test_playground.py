@@ -347,7 +347,7 @@ def test_one_point_is_pulled_as_numpy_does_it(visit):
         [curve] = lines_of(page, "#curve-live")
         np.testing.assert_allclose(on_curve(page, curve)[:, 1], f, atol=0.05)
         says = text(page, "#curve-says")
-        [alpha] = re.findall(r"α = ([\d.]+) so that it lands", says)
+        [alpha] = re.findall(r"α = 1/2K\(x, x\) = ([\d.]+), lands", says)
         assert float(alpha) == pytest.approx(1 / (2 * K), rel=0.06)
 
         sine = (y * np.cos(grid - x))[:, 0]
