@@ -72,7 +72,7 @@ def climb(best, field, factor):
     for f in 1 / factor, factor:
         while True:
             changed = best._replace(**{field: f * getattr(best, field)})
-            if field == "epsilon" and changed.epsilon > 1 and not changed.outer:
+            if changed.epsilon > 1 and changed.meta_gradient is reptile:
                 break  # φ would leap over W
             if score(changed) < score(best) + GAIN:
                 break
