@@ -103,7 +103,7 @@ function typeset(id, text) {
 /* A number to at least two digits: 12, 3.74, 0.12, 0.0034. */
 function number(v) {
   if (v >= 9.995) return v.toFixed(0);
-  const leading_zeros = v > 0 ? Math.floor(-Math.log10(v)) : 0;
+  const leading_zeros = v > 0 ? Math.ceil(-Math.log10(v)) - 1 : 0;
   return v.toFixed(Math.max(leading_zeros + 2, 2));
 }
 

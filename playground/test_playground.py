@@ -131,7 +131,7 @@ def train_here(page, iterations):
 
 def finish_training(page):
     """As if training had ended, at the Reptile φ that build.py trained."""
-    page.evaluate("Object.assign(run, { iteration: 3000, phi: STARTS[3].phi })")
+    page.evaluate("Object.assign(run, { iteration: ITERATIONS, phi: STARTS[3].phi })")
     train_here(page, 0)
 
 
@@ -294,6 +294,10 @@ def test_plane_and_kernel_equal_numpy(visit, tasks):
     strong = np.abs(K).max() / 20 < np.abs(upwards)
     assert ((blue > red) == (upwards > 0))[strong].all()
 
+    page.evaluate("run.pull([1, -2])")
+    held = adapt(NETWORK, phi, X, (BASES[tasks](X) @ [1, -2])[:, None], ALPHA, 1)
+    np.testing.assert_allclose(live_phi(page), held, atol=1e-6)
+
 
 def test_a_close_up_is_drawn_as_it_is_computed(visit):
     """The inner path φ → W, in plane and curve, and where the outer step ends."""
@@ -350,6 +354,10 @@ def test_one_point_is_pulled_as_numpy_does_it(visit):
         [alpha] = re.findall(r"α = 1/2K\(x, x\) = ([\d.]+), lands", says)
         assert float(alpha) == pytest.approx(1 / (2 * K), rel=0.06)
 
+        [curve] = lines_of(page, "#phi-curve")
+        f_phi = NETWORK.predict(phi, grid)[:, 0]
+        np.testing.assert_allclose(on_curve(page, curve)[:, 1], f_phi, atol=0.05)
+
         sine = (y * np.cos(grid - x))[:, 0]
         [truth] = lines_of(page, "#truth")
         np.testing.assert_allclose(on_curve(page, truth)[:, 1], sine, atol=0.05)
@@ -377,6 +385,8 @@ def test_phi_is_held_as_numpy_does_it(visit):
         page.mouse.down()
         page.mouse.move(x + 130, y - 60, steps=3)
         page.wait_for_function("hand.steps >= 40 || hand.steps > 2 && !is_pulling()")
+        settle(page)
+        assert lines_of(page, "#hand-line")
         page.mouse.up()
         page.wait_for_function("!run.star_is_old && !run.judging")
         settle(page)
@@ -527,6 +537,7 @@ def test_the_opening_is_six_beats(visit, device):
         assert len(text(page, "#beat-says").split()) <= 15
         assert page.locator("#curve").is_visible() == (beat in (1, 5))
         assert page.locator("#plane").is_visible() == (beat in (2, 3, 4, 6))
+        assert page.locator(".handle:visible").count() == 1
         buttons = page.locator("button:visible").count()
         assert buttons == {4: 3, 6: 1}.get(beat, 2)
         if beat in (1, 5):
@@ -540,6 +551,7 @@ def test_the_opening_is_six_beats(visit, device):
         elif beat == 4:
             press("#play")
             page.wait_for_function("run.iteration > 30")
+            finish_training(page)
         else:
             pull("#phi-handle", 60, -40)
             page.wait_for_function("hand.steps > 1")
@@ -693,6 +705,27 @@ def test_a_sentence_stands_as_long_as_it_takes_to_read(functions):
     }""")
     assert says == [[0, "one two 1"], [400, "one two 1"], [0, "one two 2"],
                     [0, "other"]]
+
+
+@pytest.mark.parametrize("settings, error, guess, says", [
+    ({}, 0.1, None, "The star is open: from φ, the same 8 steps reach most crosses "
+                    "(error 0.10, at the start 4.00)"),
+    ({}, 1, None, "now lead closer"),
+    ({}, 3, None, "still lead hardly further"),
+    ({"meta": "fomaml"}, 1, None, "FOMAML moves φ by one gradient, Reptile by 5"),
+    ({"k": 1}, 4.1, "stay shut", "You were right. The star stayed shut"),
+    ({"tasks": "lines"}, 0.004, None, "came close already: these tasks are easy. "
+                                      "Now: error 0.0040, at the start 0.062."),
+])
+def test_the_end_is_told(functions, settings, error, guess, says):
+    told = functions.evaluate("""([other, error, guess]) => {
+        const run = new Run({ ...settings, ...other });
+        const start = other.tasks ? 0.062 : 4;
+        const errors = [[0, start], [ITERATIONS, error]];
+        Object.assign(run, { iteration: ITERATIONS, errors, star: { error } });
+        return tell(run, guess);
+    }""", [settings, error, guess])
+    assert says in told
 
 
 def test_play_pause_and_new_settings(visit):
