@@ -85,62 +85,77 @@ def check_step(answer):
     def W(x, y, alpha=alpha):
         return inner_loop(net, phi, x, y, alpha)
 
-    move = W(x, y) - phi  # (T, P)
-    right = phi + epsilon * move.mean(axis=0)
+    def new_phi(W, epsilon=epsilon):
+        return phi + epsilon * (W - phi).mean(axis=0)
+
+    right = new_phi(W(x, y))
+    step = right - phi
+    wrong = {
+        "a row for each task; take the mean over the tasks, axis=0":
+            phi + epsilon * (W(x, y) - phi),
+        "this is one number; the mean over the tasks needs axis=0":
+            phi + epsilon * (W(x, y) - phi).mean(),
+        "the tasks' steps are added; take their mean": phi + 3 * step,
+        "phi has not moved; return the new phi": phi,
+        "this is W, as if epsilon were 1": new_phi(W(x, y), epsilon=1),
+        "it moves away from W; write W - phi": phi - step,
+        "this is the step alone; add it to phi": step,
+        "it climbs; subtract alpha times the gradient": new_phi(W(x, y, -alpha)),
+        "alpha and epsilon are swapped": new_phi(W(x, y, epsilon), epsilon=alpha),
+        "it takes one inner step; go through all k mini-batches":
+            new_phi(W(x[:1], y[:1])),
+        "the last mini-batch is left out": new_phi(W(x[:-1], y[:-1])),
+        "it takes one step too many": new_phi(W(*twice_the_last(x, y))),
+        "every inner step uses mini-batch 1; use x[i] and y[i] in step i":
+            new_phi(W(x[[0] * 4], y[[0] * 4])),
+        "all mini-batches are joined into one; take a step on each":
+            new_phi(W(*joined(x, y))),
+        **wrong_loops(net, phi, x, y, alpha, epsilon),
+    }
+    return verdict(mine, right, wrong, size=np.linalg.norm(step))
+
+
+def twice_the_last(*arrays):
+    """Each with its last mini-batch once more."""
+    return [np.concatenate([a, a[-1:]]) for a in arrays]
+
+
+def joined(*arrays):
+    """Each with one mini-batch, of all its examples."""
+    return [np.concatenate(list(a), axis=1)[None] for a in arrays]
+
+
+def wrong_loops(net, phi, x, y, alpha, epsilon):
+    """Outer steps from loops over tasks or mini-batches that are not Reptile's."""
+    def gradients(weights, i):
+        return net.loss_and_gradient(weights, x[i], y[i])[1]
+
+    _, grads = inner_loop(net, phi, x, y, alpha, trajectory=True)
+    at_phi = sum(gradients(phi, i) for i in range(len(x)))
 
     one_by_one = phi
     for t in range(x.shape[1]):
-        W_t = inner_loop(net, one_by_one, x[:, t], y[:, t], alpha)
-        one_by_one = one_by_one + epsilon * (W_t - one_by_one)
+        W = inner_loop(net, one_by_one, x[:, t], y[:, t], alpha)
+        one_by_one = one_by_one + epsilon * (W - one_by_one)
 
     each_step = phi
     shared = phi
-    for x_i, y_i in zip(x, y):
-        g = net.loss_and_gradient(each_step, x_i, y_i)[1].mean(axis=0)
-        each_step = each_step - epsilon * alpha * g
-        g = net.loss_and_gradient(shared, x_i, y_i)[1].mean(axis=0)
-        shared = shared - alpha * g
+    for i in range(len(x)):
+        each_step = each_step - epsilon * alpha * gradients(each_step, i).mean(axis=0)
+        shared = shared - alpha * gradients(shared, i).mean(axis=0)
 
-    at_phi = sum(net.loss_and_gradient(phi, x_i, y_i)[1] for x_i, y_i in zip(x, y))
-    joined = [np.concatenate(list(a), axis=1)[None] for a in (x, y)]
-    more = np.concatenate([x, x[-1:]]), np.concatenate([y, y[-1:]])
-    last = inner_loop(net, phi, x, y, alpha, trajectory=True)[1][-1]
-    wrong = {
-        "a row for each task; take the mean over the tasks, axis=0":
-            phi + epsilon * move,
-        "this is one number; the mean over the tasks needs axis=0":
-            phi + epsilon * move.mean(),
-        "the tasks' steps are added; take their mean":
-            phi + epsilon * move.sum(axis=0),
-        "phi has not moved; return the new phi": phi,
-        "this is W, as if epsilon were 1": W(x, y).mean(axis=0),
-        "it moves away from W; write W - phi": phi - epsilon * move.mean(axis=0),
-        "this is the step alone; add it to phi": epsilon * move.mean(axis=0),
-        "it climbs; subtract alpha times the gradient":
-            phi + epsilon * (W(x, y, -alpha) - phi).mean(axis=0),
-        "alpha and epsilon are swapped":
-            phi + alpha * (W(x, y, epsilon) - phi).mean(axis=0),
+    return {
         "all gradients are taken at phi, which is joint training; take each at the "
         "weights that the steps before it have reached":
             phi - epsilon * alpha * at_phi.mean(axis=0),
         "only the last gradient counts, which is FOMAML; use all of W - phi":
-            phi - epsilon * alpha * last.mean(axis=0),
-        "it takes one inner step; go through all k mini-batches":
-            phi + epsilon * (W(x[:1], y[:1]) - phi).mean(axis=0),
-        "the last mini-batch is left out":
-            phi + epsilon * (W(x[:-1], y[:-1]) - phi).mean(axis=0),
-        "it takes one step too many": phi + epsilon * (W(*more) - phi).mean(axis=0),
-        "every inner step uses mini-batch 1; use x[i] and y[i] in step i":
-            phi + epsilon * (W(x[[0] * 4], y[[0] * 4]) - phi).mean(axis=0),
-        "all mini-batches are joined into one; take a step on each":
-            phi + epsilon * (W(*joined) - phi).mean(axis=0),
+            phi - epsilon * alpha * grads[-1].mean(axis=0),
         "each task starts from the phi that the one before it has moved; start all "
         "from the same phi": one_by_one,
         "all tasks share one W; give each task a row of its own":
             phi + epsilon * (shared - phi),
         "phi moves in every inner step; move it once, after the inner loop": each_step,
     }
-    return verdict(mine, right, wrong, size=np.linalg.norm(right - phi))
 
 
 def check_updates(answer):

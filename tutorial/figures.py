@@ -58,11 +58,11 @@ def panels(columns=1, share=False, height=5.2):
     return figure, list(np.ravel(axes))
 
 
-def legend_below(figure, axes, columns, title=None):
+def legend_below(figure, axes, columns):
     """One legend for all panels, below them."""
     figure.legend(
         *axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns,
-        frameon=False, title=title,
+        frameon=False,
     )
 
 
@@ -115,6 +115,11 @@ def divergence_is_said(name):
 # Tables
 
 
+def interval(values):
+    """The mean over tasks, (T,), and half the width of its 95 % interval."""
+    return values.mean(), 1.96 * values.std(ddof=1) / len(values) ** 0.5
+
+
 def print_gist(iteration, error, published):
     """Print the error of the plotted sine beside the one that OpenAI's gist prints."""
     error = "diverged" if diverged(error) else f"{error:.3f}"
@@ -131,8 +136,7 @@ def print_errors(net, phis, alpha, steps):
                 (errors,) = evaluate(net, phi, alpha, seed=1, T=1000, steps=(n,))
             except FloatingPointError:
                 errors = np.full(1000, np.nan)
-            half = 1.96 * errors.std(ddof=1) / len(errors) ** 0.5
-            mean = errors.mean()
+            mean, half = interval(errors)
             cells.append("diverged" if diverged(mean) else f"{mean:.2f} ± {half:.2f}")
         print(f"{name:21}", *(f"{cell:13}" for cell in cells))
 
@@ -148,9 +152,9 @@ def print_change(name, change, first, second):
 
 def print_agreement(name, products, formula):
     """Print the mean of g1·g2, (T,), with a 95 % interval, and what a formula says."""
-    half = 1.96 * products.std(ddof=1) / len(products) ** 0.5
+    mean, half = interval(products)
     print(
-        f"{name:30} g1·g2 measured {products.mean():6.1f} ± {half:4.1f}, "
+        f"{name:30} g1·g2 measured {mean:6.1f} ± {half:4.1f}, "
         f"by the formula {formula:6.1f}"
     )
 
