@@ -251,7 +251,7 @@ def main(argv=None):
     if len(seeds) == 1:
         done = map(run, jobs)
     else:
-        done = ProcessPoolExecutor().map(run, jobs)
+        done = all_cores().map(run, jobs)
 
     outcomes = {name: [] for name in names}  # one for each seed
     for (name, *_), outcome in zip(jobs, done):
@@ -260,6 +260,12 @@ def main(argv=None):
     print_kernels(args, seeds, outcomes, test)
     if args.figures:
         draw_figures(args, outcomes, test)
+
+
+def all_cores():
+    """Processes to share the work; Ctrl-C ends them, too, without a traceback."""
+    return ProcessPoolExecutor(initializer=signal.signal,
+                               initargs=(signal.SIGINT, signal.SIG_DFL))
 
 
 # The tables

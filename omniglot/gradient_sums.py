@@ -14,7 +14,6 @@ set to zero, what is learnt below it counts, and what g1 has learnt does not.
 
 import argparse
 import signal
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from omniglot import demo  # before NumPy, as it tells BLAS to take one thread
@@ -96,9 +95,8 @@ def train_all(seeds, iterations, pictures, test):
     print(f"{len(jobs)} trainings of {iterations:,} iterations", flush=True)
 
     found = {setting: [] for setting in settings}
-    with ProcessPoolExecutor() as pool:
-        for (name, epsilon, *_), result in zip(jobs, pool.map(run, jobs)):
-            found[name, epsilon].append(result)
+    for (name, epsilon, *_), result in zip(jobs, demo.all_cores().map(run, jobs)):
+        found[name, epsilon].append(result)
     return found
 
 
