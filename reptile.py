@@ -7,7 +7,7 @@ is learnt from a few examples in a few steps. Reptile finds one by repeating thi
     2. take k > 1 steps of gradient descent on it, from φ to W (k = 1: joint training)
     3. move φ a little towards W:  φ ← φ + ε (W − φ)
 
-The one idea of this module: the P parameters of a network are *one vector*, as φ is in
+The one idea of this code: the P parameters of a network are *one vector*, as φ is in
 the paper. An axis T holds tasks that are adapted at once; a single task may omit it.
 
     paper   code             shape             meaning
@@ -412,8 +412,8 @@ class Adam:
         self.v = np.atleast_2d(self.v).mean(axis=0)
 
 
-# What is refused, with a ValueError. Where the inner loop passes by, `raise` stands by
-# itself, as a message takes time to put together.
+# What is refused, with a ValueError. In the checks that every inner loop passes, the
+# message is put together only where it is needed.
 
 
 def check(fits, message):

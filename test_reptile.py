@@ -596,7 +596,7 @@ def test_the_picture_shows_the_star_and_curves():
         np.testing.assert_allclose(star["8 steps from φ"][t], end, atol=1e-3)
         np.testing.assert_allclose(star["new tasks"][t], sine_demo.plane(target))
     np.testing.assert_allclose(star["φ"][0], sine_demo.plane(net.predict(phi, X)))
-    error = f"iteration 70: squared error {np.mean(errors):.2f} after 8 steps"
+    error = f"iteration 70: squared error {np.mean(errors):.2f} on 3 new"
     assert error in picture.figure.texts[0].get_text()
 
 
