@@ -306,7 +306,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(
         description="Watch Reptile find phi on sine waves.")
     parser.add_argument("--iterations", type=at_least(1), default=30_000,
-                        help="outer steps (default: 30000; 3000 show the effect)")
+                        help="outer steps (default: 30000; 5000 show the effect)")
     parser.add_argument("--seed", type=at_least(0), default=0,
                         help="of the network and the tasks (default: 0)")
     parser.add_argument("--meta-batch", type=at_least(1), default=1,
