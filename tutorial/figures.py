@@ -27,6 +27,7 @@ COLOURS = {
     "FOMAML": "#009E73",
     "MAML": "#D55E00",
     "random φ": "#888888",
+    "two terms": "#6A3D9A",
 }
 LINES = {
     "Reptile": "-",
@@ -67,11 +68,12 @@ def legend_below(figure, axes, columns):
 
 
 def show(figure):
-    """Display a figure as a PNG of 64 colours: a third of the usual size."""
+    """Display a figure as a PNG of 256 colours: half of the usual size."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
     plt.close(figure)
-    few = Picture.open(file).convert("RGB").quantize(64, dither=Picture.Dither.NONE)
+    few = Picture.open(file).convert("RGB").quantize(256, Picture.Quantize.MAXCOVERAGE,
+                                                     dither=Picture.Dither.NONE)
     file = io.BytesIO()
     few.save(file, format="png", optimize=True)
     display(Image(file.getvalue()))
@@ -141,11 +143,11 @@ def print_errors(net, phis, alpha, steps):
         print(f"{name:21}", *(f"{cell:13}" for cell in cells))
 
 
-def print_change(name, change, first, second):
-    """Print the mean change of a loss, (T,), and two terms that should explain it."""
+def print_change(name, loss, change, first, second):
+    """Print a loss, (T,), how it changes, and two terms that should explain that."""
     print(
-        f"{name:11} L_2 changes by {change.mean():6.2f} and falls in "
-        f"{np.mean(change < 0):4.0%} of the tasks\n"
+        f"{name:11} L_2 is {loss.mean():.2f}, changes by {change.mean():6.2f} "
+        f"and falls in {np.mean(change < 0):4.0%} of the tasks\n"
         f"{'':11} first term {first.mean():6.2f}, second {second.mean():5.2f}"
     )
 
@@ -440,11 +442,11 @@ def fading(alphas, left, in_use):
             alphas, np.min(runs, axis=0), np.max(runs, axis=0), color=COLOURS[name],
             alpha=0.2, linewidth=0,
         )
-    axes.axvline(in_use, color="black", linestyle=":", linewidth=2)
+    axes.axvline(in_use, color="0.6", linewidth=2)
     axes.set(
-        xlabel="α (dotted: the α in use)", ylabel="measured / table",
+        xlabel="α (grey line: the α in use)", ylabel="measured / table",
         ylim=(max(lowest, -1) - 0.1, 1.2),
-        title="Left of the second term at the α in use: "
+        title="What is left of the second term at the α in use: "
         + ", ".join(f"{name} {share:.0%}" for name, share in rest.items()),
     )
     axes.legend(loc="lower left", frameon=False)
@@ -460,7 +462,8 @@ def draw_step(axes, net, phi, point, alpha, colour):
     W = adapt(net, phi, x_0, y_0, alpha, steps=1)
     before, after = net.predict(phi, X), net.predict(W, X)
     axes.plot(X, before, color="0.4", linestyle=":", label="before the step")
-    axes.plot(X, after, color=colour, label="after it")
+    axes.plot(X, after, color=colour)
+    axes.plot([], [], color="black", label="after it")  # in the legend, for any colour
     axes.plot(*point, "ko", markersize=16, zorder=3, label="the one point")
 
 
@@ -537,9 +540,10 @@ def inside(layers):
     for panel, (name, h) in zip(axes, layers.items()):
         u, s, _ = np.linalg.svd(h, full_matrices=False)
         share = np.square(s[:2]).sum() / np.square(s).sum()
-        panel.plot(X, u[:, 0], color="black")
-        panel.plot(X, u[:, 1], color=COLOURS[name], linestyle="--")
-        panel.set(title=f"{name}:\n{share:.0%} of the layer", xlabel="x")
+        panel.plot(X, u[:, 0], color="black", label="first function")
+        panel.plot(X, u[:, 1], color="black", linestyle="--", label="second function")
+        panel.set(title=f"{name}:\n{share:.0%} of the squares", xlabel="x")
+    legend_below(figure, axes[0], columns=2)
     show(figure)
 
 
