@@ -516,6 +516,8 @@ def found(marks, Ks, alpha):
         draw_kernel(panel, K, alpha)
         panel.set(title=name, xlabel="x", xticks=(-4, 0, 4), yticks=[])
 
+    axes[1].set_ylabel("x′")
+
     for name in Ks:
         points = [value for (method, _), value in marks.items() if method == name]
         correlation, error = np.array(points).T
@@ -582,6 +584,9 @@ def solution_sets(steps, rest, normal):
         offset = (-34, -14) if number % 2 == 1 else (12, -10)  # circle, line
         axes.annotate(f"$W_{number}$", W, offset, textcoords="offset points")
     axes.plot(*rest, "k*", markersize=22)
+    axes.annotate("at rest", rest, (14, -6), textcoords="offset points")
+    axes.plot(*steps[0][0], "ko", markersize=13)
+    axes.annotate("φ", steps[0][0], (14, -6), textcoords="offset points")
     axes.text(-0.75, -0.1, "task 1")
     axes.text(*(line[0] + (0.1, 0.05)), "task 2")
     gaps = np.linalg.norm(rest) - 1, 1.8 - normal @ rest
@@ -611,6 +616,7 @@ def disc(net, phis, x, y, given, alpha, steps):
             *x[:given].T, c=y[:given], cmap="gray_r", edgecolors="black", s=110
         )
         right = net.predict(W, x[given:]).argmax(axis=-1) == y[given:]
-        panel.set(title=f"{name}: {right.mean():.0%} right", aspect="equal", xlabel="x")
+        panel.set(title=f"{name}: {right.mean():.0%} right", aspect="equal",
+                  xlabel="first coordinate")
     axes[0].set_ylabel("second coordinate")
     show(figure)
