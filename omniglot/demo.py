@@ -1,7 +1,7 @@
 """Reptile on Omniglot: tell new characters apart after one or five drawings of each.
 
-Reptile beside what is not trained, three minutes; all methods, five minutes; and
-Reptile at the paper's size, with the papers' split, twenty minutes:
+Reptile beside what is not trained, a few minutes; all methods; and Reptile at the
+paper's size, with the papers' split, about half an hour on one core:
 
     python -m omniglot.demo
     python -m omniglot.demo --update all --ways 5 --iterations 2000
