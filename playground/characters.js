@@ -137,8 +137,9 @@ function show_drawings() {
     paper.setAttribute("aria-label", `drawing of ${TITLES[i]}, strokes: ${n}`);
     clear.disabled = n === 0;
   });
-  enable("undo", can_undo("drawings"), "example");
-  enable("clear-all", board.drawings.some(({ length }) => length > 0), "example");
+  const drawn_on = board.drawings.some(({ length }) => length > 0);
+  enable("undo", can_undo("drawings"), "example", "nothing to undo");
+  enable("clear-all", drawn_on, "example", "nothing to clear");
 }
 
 /* The first point counts twice, so that a lone one is a dot. */
@@ -163,9 +164,10 @@ function show_probabilities() {
 
   const empty = TITLES.filter((_, i) => board.drawings[i].length === 0);
   element("drawing-n-value").textContent = counted(n, "step");
+  const told = n ? `After ${counted(n, "step")}` : "No step yet, only a guess:";
   element("drawing-status").textContent = empty.length
     ? `Draw something in ${listed(empty)}.`
-    : `After ${counted(n, "step")} the input is most probably ${answers.join(", ")}.`;
+    : `${told} the input is most probably ${answers.join(", ")}.`;
 }
 
 /* Words in a row: "a", "a and b", "a, b and c". */

@@ -43,6 +43,7 @@ function is_pulling() {
 function pull_phi() {
   run.pull(hand.task);
   hand.steps += 1;
+  if (opening.beat === 3) opening.random_steps = hand.steps;
 }
 
 function show_hold() {

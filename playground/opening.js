@@ -3,24 +3,29 @@
 
 const GROWTH = 250;  // ms for a step of the rays of the second beat
 
-/* What each beat shows, whether φ is trained before it, and what it says. */
+/* What each beat shows, whether φ is trained before it, what it says, and what it says
+   then, when φ has been trained in it. */
 const BEATS = [
   { shows: "curve", trained: false,
-    says: "Pull the point. One gradient step on it, and a random network tilts." },
+    says: "Pull the point. One gradient step bends the random network φ (dotted) "
+      + "towards it." },
   { shows: "plane", trained: false,
-    says: "Each place is a sine, φ our network. Eight steps towards a cross: stubs." },
+    says: "Each place is a sine. From φ, eight steps towards each cross hardly get "
+      + "anywhere." },
   { shows: "plane", trained: false,
-    says: "Hold φ and pull: each frame, one step. A random φ is heavy." },
+    says: "Pull φ: gradient steps take it towards your hand. A random φ is heavy." },
   { shows: "plane", trained: false,
-    says: "Train: draw a sine, take five steps, move φ a little after them." },
+    says: "Train: draw a sine, take five steps, move φ part of the way.",
+    then: "Now the same eight steps reach nearly every cross: a star." },
   { shows: "curve", trained: true,
     says: "Pull the point again: one point, one step, and a whole sine." },
   { shows: "plane", trained: true,
-    says: "Hold φ again: now it is light, and its star stays open." },
+    says: "Hold φ again: now it is light, and its rays still reach the crosses." },
 ];
 
-/* The beat, from 1, and 0 for the workbench; how long its rays are drawn. */
-const opening = { beat: 0, ray_steps: RAY_STEPS, timer: null };
+/* The beat, from 1, and 0 for the workbench; how long its rays are drawn; how many
+   steps the random φ took in the hand. */
+const opening = { beat: 0, ray_steps: RAY_STEPS, timer: null, random_steps: 0 };
 
 /* What the browser remembers from one visit to the next, where it is allowed to. */
 const memory = {
@@ -73,7 +78,9 @@ function prepare_beat({ trained }) {
 /* The beat's sentence, or in a close-up the line of the algorithm that it shows. */
 function tell_beat() {
   if (!opening.beat) return "";
-  return run.close_up ? tell_line(run) : BEATS[opening.beat - 1].says;
+  if (run.close_up) return tell_line(run);
+  const { says, then } = BEATS[opening.beat - 1];
+  return then && run.finished ? then : says;
 }
 
 /* In the second beat the rays grow step by step, unless motion is unwelcome. */

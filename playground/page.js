@@ -73,6 +73,7 @@ function build_settings() {
       set(name, event.target.value);
       const { playing } = player;
       begin();
+      if (name === "k" && settings.k === 1) show_view("kernel");
       if (playing) player.play();
     });
   element("pace").addEventListener("change", ({ target }) => set("pace", target.value));
@@ -207,7 +208,8 @@ function draw() {
 
   if (yours_in_star?.star !== run.star) yours_in_star = add_yours(run.star, data);
   const behind = open_star_behind(run), { ray_steps } = opening;
-  draw_plane(run, { yours: yours_in_star, behind, hand, ray_steps });
+  const random_steps = opening.beat === BEATS.length ? opening.random_steps : 0;
+  draw_plane(run, { yours: yours_in_star, behind, hand, ray_steps, random_steps });
   show_hold();
   draw_curve(run);
   show_errors(data);
@@ -233,7 +235,7 @@ function show_settings() {
   element("watch").dataset.method = run.method;
   typeset("k-steps", `k = ${counted(k, "gradient step")}`);
   typeset("move", fomaml ? "Move φ by the last gradient only."
-    : "Move φ a little towards W.");
+    : "Move φ partway to W.");
   typeset("outer-formula", fomaml ? "φ ← φ − ε α gₖ" : "φ ← φ + ε (W − φ)");
   typeset("plane-says", PLANE_SAYS[tasks]);
   typeset("starts-say", STARTS_SAY[tasks]);
@@ -260,7 +262,7 @@ function show_captions() {
   typeset("beat-says", tell_beat());
   typeset("table-steps", counted(your_steps(), "step"));
   element("steps").hidden = yours.points.length === 1;
-  enable("undo-points", can_undo("points"), "new-task");
+  enable("undo-points", can_undo("points"), "new-task", "nothing to undo");
   element("errors").hidden = settings.view !== "error";
   element("kernels").hidden = settings.view !== "kernel";
 }
@@ -269,9 +271,11 @@ function show_transport() {
   const { finished, under_way, close_up, iteration, settings: { k } } = run;
   const all_steps = under_way && close_up.steps === k;
   typeset("play", play_label());
-  enable("inner-step", !finished && !all_steps, finished ? "play" : "outer-step");
-  enable("outer-step", !finished, "play");
-  enable("again", iteration > 0, "play");
+  const over = "training is over: start again";
+  enable("inner-step", !finished && !all_steps, finished ? "play" : "outer-step",
+    finished ? over : "the inner loop is complete: outer step");
+  enable("outer-step", !finished, "play", over);
+  enable("again", iteration > 0, "play", "this is the start");
 }
 
 function play_label() {

@@ -9,7 +9,7 @@ const PLANE_PATHS = ["rings", "glyphs", "trail", "ghost", "rays", "ends", "cross
   "your-ray", "your-end", "your-cross", "task-ring", "inner", "inner-dots", "pull",
   "outer", "hand-line", "hand-ring", "phi"];
 const PLANE_TEXTS = ["ring-text", "your-text", "task-text", "W-text", "phi-text",
-  "hand-text"];
+  "hand-text", "random-text"];
 
 function build_plane() {
   const svg = element("plane");
@@ -54,8 +54,8 @@ function draw_plane_background(run) {
 /* What moves: the star, its rays `ray_steps` long, φ, the present task, and
    yours: the ray of your points;
    behind: an open star of an earlier run, or null;
-   hand: what pulls φ. */
-function draw_plane(run, { yours, behind, hand, ray_steps }) {
+   hand: what pulls φ, and random_steps: how many steps that took a random φ, or 0. */
+function draw_plane(run, { yours, behind, hand, ray_steps, random_steps }) {
   const at = plane_scale();
 
   const ghost = behind?.star.rays.map(({ path }) => line_through(path.map(at))) ?? [];
@@ -73,10 +73,9 @@ function draw_plane(run, { yours, behind, hand, ray_steps }) {
   const phi = at(run.trail.at(-1));
   draw_path("trail", line_through(run.trail.map(at)));
   draw_path("phi", dots_at([phi]));
-  draw_text("phi-text", "φ", [phi[0] - 0.6 * rem, phi[1] + 1.3 * rem]);
 
   draw_present_task(run, at, phi);
-  draw_hand(run, hand, at, phi);
+  draw_hand(run, hand, at, phi, random_steps);
 }
 
 /* In a close-up: the task's ring, the inner loop's path from φ to W, the outer step. */
@@ -99,10 +98,18 @@ function draw_present_task(run, at, phi) {
   draw_path("outer", outer_step ? line_through([path[0], phi]) : "");
 }
 
-/* The line from φ to the hand that pulls it, and the steps so far. */
-function draw_hand({ held }, { task, steps }, at, phi) {
+/* The line from φ to the hand that pulls it, φ's name on its other side; and in a corner
+   the steps so far. */
+function draw_hand({ held }, { task, steps }, at, phi, random_steps) {
   const end = task ? at(task) : phi;
   draw_path("hand-line", task ? line_through([phi, end]) : "");
   draw_path("hand-ring", task ? circle_at(end, 0.5 * rem) : "");
-  write_above("hand-text", held ? counted(steps, "step") : "", end, 1.2 * rem);
+
+  const [dx, dy] = task ? [end[0] - phi[0], end[1] - phi[1]] : [0, -1];
+  const away = (1.1 * rem) / Math.max(Math.hypot(dx, dy), 1);
+  draw_text("phi-text", "φ", [phi[0] - away * dx, phi[1] - away * dy + 0.35 * rem]);
+
+  const before = held && random_steps ? `random φ: ${random_steps}` : "";
+  draw_text("hand-text", held ? counted(steps, "step") : "", [0.6 * rem, 1.4 * rem]);
+  draw_text("random-text", before, [0.6 * rem, 2.7 * rem]);
 }

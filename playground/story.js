@@ -5,9 +5,11 @@ const READING = 300;  // ms for a word
 
 const PLANE_SAYS = {
   sines: "Each place is a sine: distance from the middle is amplitude, angle is phase. "
-    + "×: new tasks. Rays: 8 gradient steps from φ. It shows functions, not weights.",
+    + "×: new tasks. Rays: 8 gradient steps from φ. Thin grey: where φ has been. "
+    + "It shows functions, not weights.",
   lines: "Each place is a line: to the right its slope, upwards its value at 0. ×: new "
-    + "tasks. Rays: 8 gradient steps from φ. It shows functions, not weights.",
+    + "tasks. Rays: 8 gradient steps from φ. Thin grey: where φ has been. It shows "
+    + "functions, not weights.",
 };
 
 const STARTS_SAY = {
@@ -34,7 +36,7 @@ function say(text, now) {
 
 /* What a hand does is answered at once. */
 function listen_to_hands() {
-  for (const act of ["pointerdown", "keydown", "click", "change"])
+  for (const act of ["pointerdown", "pointerup", "keydown", "click", "change"])
     addEventListener(act, () => { story.until = 0; }, true);
 }
 
@@ -60,10 +62,10 @@ function is_easy(run) {
 }
 
 function tell_start(run) {
-  const rays = is_easy(run) ? "end beside the new tasks"
-    : "towards the new tasks are stubs";
-  return `φ is random, and 8 gradient steps from it ${rays}. Can training find a φ from `
-    + "which they arrive?";
+  if (is_easy(run))
+    return "Even from a random φ the 8 steps come close: these tasks are easy.";
+  return "φ is random, and 8 gradient steps from it towards the new tasks are stubs. "
+    + "Can training find a φ from which they arrive?";
 }
 
 /* The line of the algorithm that a close-up shows. */
@@ -81,8 +83,10 @@ function tell_progress(run) {
   const start = run.errors[0][1], best = Math.min(...run.errors.map(([, e]) => e));
   if (run.method === "joint")
     return "Each task pulls φ its own way, with one step. Watch the rays.";
+  if (is_easy(run))
+    return "Task after task pulls φ part of its way. Watch the error.";
   if (best > start / 2)
-    return "Task after task pulls φ a little its way. Watch the rays.";
+    return "Task after task pulls φ part of its way. Watch the rays.";
   if (best > start / 10)
     return "The rays grow: from this φ, the same 8 steps lead further.";
   return "The star is open: from this φ, 8 steps come close to most crosses.";
@@ -115,18 +119,22 @@ function tell_fomaml({ method, settings: { k } }) {
 
 /* Why the star of k = 1 stays shut. */
 function tell_shut(run, guess, numbers) {
-  const answer = guess === "stay shut" ? "You were right. "
-    : guess ? `You said it would ${guess}. ` : "";
+  const sines = run.settings.tasks === "sines";  // of which the question was
+  const answer = !guess || !sines ? ""
+    : guess === "stay shut" ? "You were right. " : `You said it would ${guess}. `;
   const shut = is_easy(run) ? "closed" : "stayed shut";
-  const kernel = run.settings.tasks === "sines" ? ": its kernel has no stripes" : "";
+  const kernel = sines ? " The kernel of this φ has no stripes." : "";
   const grey = open_star_behind(run) ? ` Grey: k = ${open_star.k}.` : "";
-  return `${answer}The star ${shut} (${numbers}). With one step a task, only φ's own `
-    + `error counts, not how φ moves${kernel}.${grey}`;
+  return `${answer}The star ${shut} (${numbers}). A single step depends only on φ's `
+    + "own error; a second one would depend on how the first moved the curve."
+    + `${kernel}${grey}`;
 }
 
 function tell_held({ star, errors }) {
-  return `φ is in your hand: each frame, one gradient step. From here, 8 steps end with `
-    + `error ${number(star.error)}; where it was, ${number(errors.at(-1)[1])}.`;
+  const where = hand.task ? "φ is in your hand: each frame, one gradient step."
+    : "You let φ go here.";
+  return `${where} From here, 8 steps end with error ${number(star.error)}; where it `
+    + `was, ${number(errors.at(-1)[1])}.`;
 }
 
 function tell_divergence(run) {
@@ -137,7 +145,7 @@ function tell_divergence(run) {
 /* What to do with your points, or what went wrong with them. */
 function tell_points({ family }) {
   if (yours.points.length === 1)
-    return `Pull it: one step, α = 1/2K(x, x) = ${number(STARTS.at(-1).alpha)}, lands `
+    return `Pull it: one step, α = 1/(2K(x, x)) = ${number(STARTS.at(-1).alpha)}, lands `
       + `there to first order. Dashed: the smallest ${family.one} through it.`;
   const jumping = STARTS.filter(({ jumps, shown }) => jumps && shown.checked);
   if (jumping.length > 0)

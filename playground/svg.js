@@ -16,10 +16,12 @@ function make(tag, parent, attributes = {}, text = "") {
   return made;
 }
 
-/* Enable or disable a button. One that has the focus hands it on to another. */
-function enable(id, enabled, heir) {
+/* Enable or disable a button, which says why as its title. One that has the focus hands
+   it on to another. */
+function enable(id, enabled, heir, why) {
   const button = element(id), focused = document.activeElement === button;
   button.disabled = !enabled;
+  button.title = enabled ? "" : why;
   if (focused && !enabled) element(heir).focus();
 }
 

@@ -38,7 +38,10 @@ class Run {
     // The iteration whose lines are shown one by one, or null. Its last line that was
     // carried out, 1, 2 or 3, its inner steps so far, and the trajectory of all of them.
     this.close_up = null;
-    this.held = null;  // φ in the reader's hand, or null; training goes on without it
+    // φ in the reader's hand, or null; training goes on without it. What the picture
+    // showed before: { trail, star }.
+    this.held = null;
+    this.before_held = null;
 
     this.star = null;  // { phi, rays, error, kernel } of the last φ that was judged
     this.errors = [];  // [iteration, error] of all of them
@@ -155,12 +158,14 @@ class Run {
     if (this.under_way) this.outer_step();
     this.close_up = null;
     const y = X.map((x) => task_value(this.family, task, x));
+    if (!this.held) this.before_held = { trail: [...this.trail], star: this.star };
     this.held = last(adapt(NET, this.shown_phi, X, y, ALPHA, 1));
   }
 
-  /* φ is again where it was before it was pulled. */
+  /* φ is again where it was before it was pulled, without a trace of that. */
   put_back() {
-    this.held = null;
+    if (!this.held) return;
+    Object.assign(this, this.before_held, { held: null, judging: null });
   }
 
   /* Where the network with these weights is in the plane of functions. */
