@@ -33,9 +33,9 @@ from omniglot.data import accuracy, draw_tasks
 from omniglot.kernel import judge, pixel_kernel, tangent_kernel
 from reptile import MLP, Adam, adapt, fomaml, joint, maml, reptile, train
 
-STEPS = 1, 5, 50  # inner steps on a new task, in the table
-CURVE_STEPS = 5   # and in the learning curve
-CURVE_TASKS = 100
+STEPS = 1, 5, 50    # inner steps on a new task, in the table
+PROGRESS_STEPS = 5  # and while φ is trained
+PROGRESS_TASKS = 100
 STUDENT = 4.303   # 95 % quantile of Student's t for three seeds
 
 
@@ -167,7 +167,6 @@ class Outcome(NamedTuple):
     """A method, trained from one seed."""
 
     learner: Learner
-    curve: list         # of [iteration, accuracy (%) 1-shot, 5-shot]
     accuracy: dict      # {(steps, N, K): % of each task, (tasks,)}
     kernel: np.ndarray  # as `judge` returns it
 
@@ -178,10 +177,8 @@ def run(job):
     net = MLP([data.SIDE**2, *args.hidden, args.ways], loss="cross-entropy")
     few = test_ways(args)[0]
 
-    curve = []
     for i, learner in meta_train(METHODS[name], net, pictures, args.iterations, seed):
-        one, five = curve_point(learner, test, few)
-        curve.append([i, one, five])
+        one, five = progress(learner, test, few)
         print(f"{TITLES[name]}, seed {seed}, iteration {i:,}: "
               f"{one:.1f} % 1-shot, {five:.1f} % 5-shot", flush=True)
         if args.save and name == args.update and seed == args.seed:
@@ -195,13 +192,14 @@ def run(job):
 
     one_step = classifier(learner, few, steps=1)
     similar = judge(kernel_of(learner, few), test, few, seed, one_step)
-    return Outcome(learner, curve, found, similar)
+    return Outcome(learner, found, similar)
 
 
-def curve_point(learner, test, N):
-    """A point of a learning curve: N-way accuracy (%), 1-shot and 5-shot."""
-    classify = classifier(learner, N, CURVE_STEPS)
-    return [accuracy(classify, test, N, K, CURVE_TASKS, seed=1).mean() for K in (1, 5)]
+def progress(learner, test, N):
+    """N-way accuracy (%), 1-shot and 5-shot, of a few tasks."""
+    classify = classifier(learner, N, PROGRESS_STEPS)
+    return [accuracy(classify, test, N, K, PROGRESS_TASKS, seed=1).mean()
+            for K in (1, 5)]
 
 
 def kernel_of(learner, N):
@@ -329,11 +327,9 @@ def print_kernels(args, seeds, outcomes, test):
 # The figures
 
 def draw_figures(args, outcomes, test):
-    """The learning curve, one episode, and the kernels, in the folder --figures."""
+    """One episode, and the kernels, in the folder --figures."""
     N = test_ways(args)[0]
     name = "reptile" if args.update == "all" else args.update
-    draw_curve(args, outcomes, name, test, N)
-
     x = draw_tasks(np.random.default_rng(args.seed), test, 1, N, 8)[0]  # (N, 8, n_in)
     draw_episode(args, outcomes[name][0].learner, name, x[:, 0], x[:, 1])
 
@@ -342,17 +338,6 @@ def draw_figures(args, outcomes, test):
         kernels[TITLES[kind]] = kernel_of(outcomes[kind][0].learner, N)
     values = {title: kernel(x.reshape(8 * N, -1)) for title, kernel in kernels.items()}
     figures.found_characters(args.figures / "found_characters.png", x[:, 0], values)
-
-
-def draw_curve(args, outcomes, name, test, N):
-    """The learning curves, means over the seeds, beside what is not trained."""
-    curves = {kind: np.mean([outcome.curve for outcome in of_seeds], axis=0)
-              for kind, of_seeds in outcomes.items()}
-    nearest = [accuracy(nearest_neighbour, test, N, K, CURVE_TASKS, seed=1).mean()
-               for K in (1, 5)]
-    curves["nearest"] = np.array([[0, *nearest]])
-    figures.learning_curve(args.figures / "learning_curve.png", name, curves, N,
-                           CURVE_STEPS)
 
 
 def draw_episode(args, learner, name, support, query):

@@ -6,15 +6,6 @@ from matplotlib.figure import Figure
 
 from omniglot.data import SIDE
 
-STYLES = {  # label, colour, line style
-    "reptile": ("Reptile", "#0072B2", "-"),
-    "reptile-adam": ("Reptile, Adam inside", "#0072B2", "--"),
-    "joint": ("joint training", "#E69F00", ":"),
-    "fomaml": ("FOMAML", "#009E73", "--"),
-    "maml": ("MAML", "#D55E00", "-."),
-    "random": ("random initialisation", "#888888", "--"),
-    "nearest": ("nearest neighbour", "#000000", ":"),
-}
 SUM_STYLES = {  # last gradients alone as FOMAML, sums as Reptile
     "g1": ("#E69F00", "-"),
     "g2": ("#009E73", ":"),
@@ -39,32 +30,6 @@ def new_figure(width, height, columns, **options):
 def save(figure, path):
     """Write the figure to `path`, with all that stands beside its axes."""
     figure.savefig(path, bbox_inches="tight", pad_inches=0.15)
-
-
-def learning_curve(path, learner, curves, N, steps):
-    """Accuracy on new characters while φ is trained, 1-shot and 5-shot.
-
-    learner  the method that the titles are about
-    curves   {name: (points, 3)}, each point (iteration, 1-shot %, 5-shot %)
-    """
-    figure, panels = new_figure(14, 6, 2)
-    end = curves[learner][-1, 0]
-    for axes, shots, column in (panels[0], 1, 1), (panels[1], 5, 2):
-        for name, curve in curves.items():
-            label, colour, line = STYLES[name]
-            iteration, percent = curve[:, 0], curve[:, column]
-            if len(curve) == 1:  # what is not trained stays where it is
-                iteration, percent = [0, end], [percent[0], percent[0]]
-            axes.plot(iteration, percent, ls=line, color=colour, lw=3, label=label)
-
-        first, last = curves[learner][[0, -1], column]
-        change = f"{STYLES[learner][0]} from {first:.0f} to {last:.0f} %"
-        axes.set_title(f"{N}-way {shots}-shot: {change}", fontsize=18)
-        axes.set_xlabel("iteration of meta-training")
-        axes.locator_params(nbins=5)
-    panels[0].set_ylabel(f"accuracy (%) after {steps} steps")
-    panels[1].legend(fontsize=15)
-    save(figure, path)
 
 
 def episode(path, support, query, before, after, method):

@@ -36,6 +36,7 @@ SUMS = {  # c of Σ c_i g_i
 }
 ALPHA, EPSILON = 0.01, 0.25
 N = 5
+STEPS, TASKS = 5, 100  # to judge by
 NET = MLP([SIDE**2, 256, 128, N], loss="cross-entropy")
 
 
@@ -65,9 +66,9 @@ def run(job):
 
 
 def five_shot(learner, test):
-    """5-way 5-shot accuracy (%), as in the demo's learning curve."""
-    classify = demo.classifier(learner, N, demo.CURVE_STEPS)
-    return accuracy(classify, test, N, 5, demo.CURVE_TASKS, seed=1).mean()
+    """5-way 5-shot accuracy (%)."""
+    classify = demo.classifier(learner, N, STEPS)
+    return accuracy(classify, test, N, 5, TASKS, seed=1).mean()
 
 
 def without_last_layer(phi):
@@ -102,7 +103,7 @@ def train_all(seeds, iterations, pictures, test):
 
 def print_table(found, start):
     """% of each sum, twice, each beside % with the last layer set to zero."""
-    print(f"\n{N}-way 5-shot accuracy (%) after {demo.CURVE_STEPS} steps of α = "
+    print(f"\n{N}-way 5-shot accuracy (%) after {STEPS} steps of α = "
           f"{ALPHA}: mean (range) of three seeds\n")
     print_row("", ["equal ε", "last layer 0", "equal movement", "last layer 0"])
     for name in SUMS:
@@ -149,8 +150,7 @@ def main(argv=None):
             for panel, epsilon in zip((equal, twin), outer_steps(name)):
                 panel[name] = [curve for curve, _ in found[name, epsilon]]
         panels = {f"Equal ε = {EPSILON}": equal, "Equal movement": twin}
-        figures.gradient_sums(args.figures / "gradient_sums.png", panels, N,
-                              demo.CURVE_STEPS)
+        figures.gradient_sums(args.figures / "gradient_sums.png", panels, N, STEPS)
 
 
 if __name__ == "__main__":

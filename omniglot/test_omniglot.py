@@ -469,7 +469,7 @@ def test_without_last_layer_all_classes_are_equally_likely():
 
 
 def test_sums_are_trained_printed_and_drawn(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(demo, "CURVE_TASKS", 4)
+    monkeypatch.setattr(gradient_sums, "TASKS", 4)
     pictures, test = data.load_split("small1", "small2", folder)
     curve, zeroed = gradient_sums.run(("g2", 0.25, 1, 2, pictures, test))
     assert curve.shape == (3, 2) and list(curve[:, 0]) == [0, 1, 2]
@@ -499,7 +499,7 @@ SMALL = ("--hidden 9 --iterations 12 --ways 7 --tasks 20 --data sets").split()
 @pytest.fixture
 def small(folder, tmp_path, monkeypatch, capsys):
     """The demo on the two small sets: what it prints."""
-    monkeypatch.setattr(demo, "CURVE_TASKS", 10)
+    monkeypatch.setattr(demo, "PROGRESS_TASKS", 10)
     monkeypatch.setattr(kernel, "TASKS", 3)
     monkeypatch.chdir(tmp_path)
 
@@ -514,7 +514,7 @@ def test_demo_prints_its_tables_and_draws_its_figures(small, tmp_path):
     out = small("--save", "phi.npz", "--figures", "drawn/here")
     table = out[out.index("Accuracy"):out.index("Which drawings")]
     assert table.count("±") == 2 * (1 + 3 * 3)  # 5-way; nearest neighbour; three φ
-    for name in "learning_curve", "episode", "found_characters":
+    for name in "episode", "found_characters":
         with Image.open(tmp_path / "drawn/here" / f"{name}.png") as image:
             assert image.size[0] > 1000
 
