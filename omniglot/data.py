@@ -5,6 +5,7 @@ them ("N-way") and a few drawings of each ("K-shot"). The file goes the way of t
 
     1. find a set of drawings, or download it, and read it   find_set, read_drawings
     2. bring each drawing to one place and one size          views, standardise
+       what a network sees of it                             pixels, edges
     3. prepare a set, and choose what to train on            load_set, load_split
     4. draw tasks                                            draw_tasks, ...
     5. judge a classifier by tasks of new characters         accuracy
@@ -179,6 +180,33 @@ def standardise(pictures):
 def prepare(ink):
     """The network's inputs, (400,) float32, for one drawing's ink, (105, 105)."""
     return standardise(views(ink)[0])
+
+
+# What a network sees of a picture
+
+def pixels(x):
+    """The pictures as they are."""
+    return x
+
+
+# Weights (1, 3, 3, 1) / 8 for rows 1 to 4, for 3 to 6, and so on: (20, 10).
+TENTS = 2 - abs(np.arange(SIDE)[:, None] - 2 * np.arange(SIDE // 2) - 0.5)
+TENTS = np.maximum(TENTS, 0).astype(np.float32) / 4
+
+
+def edges(x):
+    """The edges of the strokes in pictures (..., 400): another (..., 400), as inputs.
+
+    For each of four directions, how much darker it gets that way: a slightly blurred
+    10 x 10 picture. Two people's strokes seldom cover each other, but where they go in
+    one direction, so do their edges.
+    """
+    pictures = x.reshape(-1, SIDE, SIDE)
+    down, right = np.gradient(pictures, axis=(1, 2))
+    darker = np.stack([down, right, -down, -right], axis=1)  # (n, 4, 20, 20)
+    darker = np.maximum(darker, 0)
+    blurred = TENTS.T @ darker @ TENTS  # (n, 4, 10, 10)
+    return standardise(np.sqrt(blurred).reshape(x.shape))
 
 
 # 3. What to train on, and what to test on

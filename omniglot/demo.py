@@ -30,7 +30,7 @@ import numpy as np
 
 from omniglot import data, figures
 from omniglot.data import accuracy, draw_tasks
-from omniglot.kernel import judge, pixel_kernel, tangent_kernel
+from omniglot.kernel import correlation, judge, tangent_kernel
 from reptile import MLP, Adam, adapt, fomaml, joint, maml, reptile, train
 
 STEPS = 1, 5, 50    # inner steps on a new task, in the table
@@ -73,6 +73,7 @@ METHODS = {
     "reptile": Method(reptile, 0.1, 1.0, k=5),
     "reptile-adam": Method(reptile, 0.002, 0.33, k=5, inner=Adam),
 }
+INPUTS = {"pixels": data.pixels, "edges": data.edges}
 TITLES = {
     "random": "random initialisation",
     "joint": "joint training (k = 1)",
@@ -90,28 +91,35 @@ class Learner(NamedTuple):
     phi: np.ndarray
     alpha: float        # for five classes
     adam: Adam = None   # None for plain steps; else with the state it has from training
+    inputs: object = data.pixels  # what it sees of a picture
 
     def step_size(self, N):
         """α for N classes: each has 1/N of the gradient, which Adam would rescale."""
         return self.alpha if self.adam else N / 5 * self.alpha
 
 
-def meta_train(method, net, pictures, iterations, seed):
+def meta_train(method, net, pictures, iterations, seed, inputs=data.pixels):
     """Meta-train φ: a generator of (iteration, learner), at each tenth of the way."""
     N = net.layer_sizes[-1]
     rng = np.random.default_rng(seed)
     phi = net.init(rng)
     inner = method.inner and method.inner()
     outer = method.outer and method.outer()
-    in_training = Learner(net, phi, method.alpha, inner)
+    in_training = Learner(net, phi, method.alpha, inner, inputs)
     at_test = in_training._replace(alpha=method.test_alpha or method.alpha)
 
     yield 0, at_test
     if method.meta_gradient is None:
         return
 
+    tasks = method.tasks(pictures, N)
+
+    def sample(rng, T):
+        x, y = tasks(rng, T)
+        return inputs(x), y
+
     training = train(
-        net, phi, method.tasks(pictures, N), rng, method.meta_gradient,
+        net, phi, sample, rng, method.meta_gradient,
         alpha=in_training.step_size(N), epsilon=method.epsilon, iterations=iterations,
         meta_batch=method.meta_batch, inner=inner, outer=outer)
     tenths = {iterations * i // 10 for i in range(1, 11)}
@@ -124,7 +132,7 @@ def meta_train(method, net, pictures, iterations, seed):
 
 def first_classes(learner, N):
     """The learner for N-way tasks: with the first N columns of the last layer."""
-    net, phi, _, adam = learner
+    net, phi, _, adam, _ = learner
     positions = net.unpack(np.arange(net.num_params))
     positions[-1] = positions[-1][:, :N]
     kept = np.concatenate([layer.ravel() for layer in positions])
@@ -140,24 +148,24 @@ def first_classes(learner, N):
 def classifier(learner, N, steps):
     """`classify` for `accuracy`: learn an N-way task in so many steps."""
     learner = first_classes(learner, N)
-    net, phi, _, adam = learner
+    net, phi, _, adam, inputs = learner
 
     def classify(support, query):
         T, _, K, n_in = support.shape
-        x = support.reshape(T, N * K, n_in)
+        x = inputs(support.reshape(T, N * K, n_in))
         y = np.tile(np.arange(N).repeat(K), (T, 1))
         W = adapt(net, phi, x, y, learner.step_size(N), steps, adam)
-        return net.predict(W, query).argmax(axis=-1)
+        return net.predict(W, inputs(query)).argmax(axis=-1)
 
     return classify
 
 
-def nearest_neighbour(support, query):
+def nearest_neighbour(support, query, inputs=data.pixels):
     """Labels (T, M) of query (T, M, n_in): those of the nearest in the support set."""
     T, _, K, n_in = support.shape
-    known = support.reshape(T, -1, n_in)
+    s, q = inputs(support.reshape(T, -1, n_in)), inputs(query)
     # |q − s|² = 2 n_in − 2 q·s, as all are standardised: the nearest has the most q·s.
-    products = query @ known.swapaxes(1, 2)  # (T, M, N K)
+    products = q @ s.swapaxes(1, 2)  # (T, M, N K)
     return products.argmax(axis=-1) // K
 
 
@@ -177,7 +185,8 @@ def run(job):
     net = MLP([data.SIDE**2, *args.hidden, args.ways], loss="cross-entropy")
     few = test_ways(args)[0]
 
-    for i, learner in meta_train(METHODS[name], net, pictures, args.iterations, seed):
+    for i, learner in meta_train(METHODS[name], net, pictures, args.iterations, seed,
+                                 INPUTS[args.inputs]):
         one, five = progress(learner, test, few)
         print(f"{TITLES[name]}, seed {seed}, iteration {i:,}: "
               f"{one:.1f} % 1-shot, {five:.1f} % 5-shot", flush=True)
@@ -205,7 +214,12 @@ def progress(learner, test, N):
 def kernel_of(learner, N):
     """The tangent kernel of the learner in N-way tasks."""
     learner = first_classes(learner, N)
-    return partial(tangent_kernel, learner.net, learner.phi)
+    return lambda x: tangent_kernel(learner.net, learner.phi, learner.inputs(x))
+
+
+def input_kernel(args):
+    """The correlation of what the network sees."""
+    return lambda x: correlation(INPUTS[args.inputs](x))
 
 
 def test_ways(args):
@@ -277,8 +291,9 @@ def print_table(args, seeds, outcomes, test):
     print(f"\nAccuracy (%) on new characters, 95 % interval over {over}\n")
     print_row("", [f"{N}-way {K}-shot" for N, K, _ in columns(args)])
     print_row("", [f"{tasks:,} tasks" for _, _, tasks in columns(args)])
+    nearest = partial(nearest_neighbour, inputs=INPUTS[args.inputs])
     print_row("nearest neighbour, no step", [
-        interval([accuracy(nearest_neighbour, test, N, K, tasks, s) for s in seeds])
+        interval([accuracy(nearest, test, N, K, tasks, seed) for seed in seeds])
         for N, K, tasks in columns(args)])
 
     for steps in STEPS:
@@ -310,7 +325,8 @@ def interval(values):
 def print_kernels(args, seeds, outcomes, test):
     """What has been found: which drawings belong together."""
     N = test_ways(args)[0]
-    kernels = {"pixels": [judge(pixel_kernel, test, N, seed) for seed in seeds]}
+    inputs = input_kernel(args)
+    kernels = {args.inputs: [judge(inputs, test, N, seed) for seed in seeds]}
     for name, of_seeds in outcomes.items():
         kernels[TITLES[name]] = [outcome.kernel for outcome in of_seeds]
 
@@ -321,7 +337,7 @@ def print_kernels(args, seeds, outcomes, test):
     for title, of_seeds in kernels.items():
         same, others, right, agree = np.mean(of_seeds, axis=0)
         cells = [f"{same / others:.1f}", f"{right:.1f}", f"{agree:.1f}"]
-        print_row(title, cells[:2] if title == "pixels" else cells)
+        print_row(title, cells[:2] if title == args.inputs else cells)
 
 
 # The figures
@@ -333,7 +349,7 @@ def draw_figures(args, outcomes, test):
     x = draw_tasks(np.random.default_rng(args.seed), test, 1, N, 8)[0]  # (N, 8, n_in)
     draw_episode(args, outcomes[name][0].learner, name, x[:, 0], x[:, 1])
 
-    kernels = {"pixels": pixel_kernel}
+    kernels = {args.inputs: input_kernel(args)}
     for kind in "random", "joint", name:
         kernels[TITLES[kind]] = kernel_of(outcomes[kind][0].learner, N)
     values = {title: kernel(x.reshape(8 * N, -1)) for title, kernel in kernels.items()}
@@ -344,9 +360,10 @@ def draw_episode(args, learner, name, support, query):
     """One task, of a drawing of each class to learn, (N, n_in), and one to tell."""
     N = len(support)
     learner = first_classes(learner, N)
-    net, phi, _, adam = learner
-    W = adapt(net, phi, support, np.arange(N), learner.step_size(N), 50, adam)
-    before, after = net.predict(phi, query), net.predict(W, query)  # (queries, classes)
+    net, phi, _, adam, inputs = learner
+    x, y = inputs(support), np.arange(N)
+    W = adapt(net, phi, x, y, learner.step_size(N), 50, adam)
+    before, after = (net.predict(w, inputs(query)) for w in (phi, W))
     figures.episode(args.figures / "episode.png", support, query, before, after,
                     TITLES[name])
 
@@ -406,6 +423,9 @@ def parser():
                    help="classes of a task in training (default: 20)")
     p.add_argument("--hidden", type=number(1, 4096), nargs="+", default=[256, 128],
                    metavar="n", help="units of each hidden layer (default: 256 128)")
+    p.add_argument("--inputs", choices=INPUTS, default="pixels",
+                   help="what the network sees of a drawing: its pixels, or the edges "
+                   "of its strokes in four directions (default: pixels)")
     p.add_argument("--iterations", type=number(1, 10**7), default=8000, metavar="I",
                    help="outer steps (default: 8000)")
     add_data_options(p)

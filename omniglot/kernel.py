@@ -31,8 +31,8 @@ def tangent_kernel(net, phi, x):
     return products - total @ total.T / N
 
 
-def pixel_kernel(x):
-    """The correlation of pictures, (n, n_in), which are standardised."""
+def correlation(x):
+    """The correlation of inputs, (n, n_in), which are standardised."""
     return x @ x.T / x.shape[-1]
 
 

@@ -15,6 +15,7 @@ import threading
 import tracemalloc
 import zipfile
 from collections import Counter
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 
@@ -260,6 +261,30 @@ def numbered(characters, drawings, variants):
     return pictures.astype(np.uint8), lambda x: known[tuple(np.round(x[:6], 3))]
 
 
+def test_edges_against_their_definition_in_plain_python():
+    x = np.random.default_rng(0).normal(size=(2, 400)).astype(np.float32)
+    found = data.edges(x).reshape(2, 4, 10, 10)
+
+    picture = np.pad(x[1].reshape(20, 20), 2, mode="reflect", reflect_type="odd")
+    weights = {-1: 1 / 8, 0: 3 / 8, 1: 3 / 8, 2: 1 / 8}  # of rows 2 i - 1 to 2 i + 2
+    expected = np.zeros((4, 10, 10))
+    directions = (1, 0), (0, 1), (-1, 0), (0, -1)  # down, right, up, left
+    for d, i, j in np.ndindex(expected.shape):
+        for row, column in product(weights, repeat=2):
+            u, v = 2 * i + row, 2 * j + column
+            if 0 <= u < 20 and 0 <= v < 20:  # central differences, at the border odd
+                du, dv = directions[d]
+                u, v = u + 2, v + 2
+                darker = picture[u + du, v + dv] - picture[u - du, v - dv]
+                expected[d, i, j] += weights[row] * weights[column] * max(darker / 2, 0)
+    expected = np.sqrt(expected)
+    expected = (expected - expected.mean()) / expected.std()
+    np.testing.assert_allclose(found[1], expected, atol=1e-4)
+
+    # Neither how dark the pen is, nor how dark the paper, changes them.
+    np.testing.assert_allclose(data.edges(3 * x + 2), data.edges(x), atol=1e-4)
+
+
 def test_a_task_has_no_drawing_twice_and_its_labels_are_classes():
     pictures, read = numbered(3, 11, 2)
     x, y = data.task_distribution(pictures, 7, 3, 6)(np.random.default_rng(0), 5)
@@ -435,7 +460,7 @@ def test_tangent_kernel_against_differences_of_the_outputs():
 
 def test_what_a_kernel_says_of_tasks():
     same = np.eye(9)[:, None, None].repeat(20, axis=1)  # each character is one point
-    found = kernel.judge(kernel.pixel_kernel, np.pad(same, [(0, 0)] * 3 + [(0, 391)]),
+    found = kernel.judge(kernel.correlation, np.pad(same, [(0, 0)] * 3 + [(0, 391)]),
                          4, 0, lambda support, query: np.zeros((1, 20)))
     # Standardised, 0.0025 of the pixels is 1: correlations 1 and -1/399.
     np.testing.assert_allclose(found, [1, -1 / 399, 100, 25], rtol=1e-3)
@@ -510,8 +535,9 @@ def small(folder, tmp_path, monkeypatch, capsys):
     return main
 
 
-def test_demo_prints_its_tables_and_draws_its_figures(small, tmp_path):
-    out = small("--save", "phi.npz", "--figures", "drawn/here")
+@pytest.mark.parametrize("inputs", ["pixels", "edges"])
+def test_demo_prints_its_tables_and_draws_its_figures(small, tmp_path, inputs):
+    out = small("--save", "phi.npz", "--figures", "drawn/here", "--inputs", inputs)
     table = out[out.index("Accuracy"):out.index("Which drawings")]
     assert table.count("±") == 2 * (1 + 3 * 3)  # 5-way; nearest neighbour; three φ
     for name in "episode", "found_characters":
@@ -530,6 +556,7 @@ def test_demo_prints_its_tables_and_draws_its_figures(small, tmp_path):
     rng, right, labels = np.random.default_rng([0, 5, 5]), [], np.arange(5)
     for _ in range(5):  # four tasks each
         for x in data.draw_tasks(rng, test, 4, 5, 10):  # (5, 10, 400)
+            x = data.edges(x) if inputs == "edges" else x
             w = adapt(five.net, five.phi, x[:, :5].reshape(25, 400), labels.repeat(5),
                       0.1, 5)
             found = five.net.predict(w, x[:, 5:].reshape(25, 400)).argmax(axis=1)
