@@ -1,11 +1,11 @@
 """Reptile on Omniglot: tell new characters apart after one or five drawings of each.
 
 Reptile beside what is not trained, a few minutes; all methods; and Reptile at the
-paper's size, with the papers' split, about half an hour on one core:
+paper's size, with the papers' split:
 
     python -m omniglot.demo
     python -m omniglot.demo --update all --ways 5 --iterations 2000
-    python -m omniglot.demo --split papers --hidden 512 256 --iterations 40000
+    python -m omniglot.demo --split papers --inputs edges
 
 φ is meta-trained on 20-way tasks. One training serves tasks of fewer classes, too: a
 5-way task takes the first five columns of the last layer.
@@ -68,7 +68,7 @@ class Method(NamedTuple):
 METHODS = {
     "random": Method(None, 0.2, 0.0, k=0),  # only adapted, never trained
     "joint": Method(joint, 0.2, 0.1, k=1),
-    "fomaml": Method(fomaml, 0.01, 0.2, k=4, support=1, test_alpha=0.2),
+    "fomaml": Method(fomaml, 0.01, 0.5, k=4, support=1, test_alpha=0.2),
     "maml": Method(maml, 0.4, 0.00033, k=5, outer=Adam),
     "reptile": Method(reptile, 0.1, 1.0, k=5),
     "reptile-adam": Method(reptile, 0.002, 0.33, k=5, inner=Adam),
