@@ -189,9 +189,10 @@ def pixels(x):
     return x
 
 
-# Weights (1, 3, 3, 1) / 8 for rows 1 to 4, for 3 to 6, and so on: (20, 10).
-TENTS = 2 - abs(np.arange(SIDE)[:, None] - 2 * np.arange(SIDE // 2) - 0.5)
-TENTS = np.maximum(TENTS, 0).astype(np.float32) / 4
+# Ten means of twenty pixels in a row, with the weights (1, 3, 3, 1) / 8: (20, 10).
+MIDDLES = np.arange(0.5, SIDE, 2, np.float32)
+DISTANCES = abs(np.arange(SIDE, dtype=np.float32)[:, None] - MIDDLES)
+MEANS = np.maximum(2 - DISTANCES, 0) / 4
 
 
 def edges(x):
@@ -205,7 +206,7 @@ def edges(x):
     down, right = np.gradient(pictures, axis=(1, 2))
     darker = np.stack([down, right, -down, -right], axis=1)  # (n, 4, 20, 20)
     darker = np.maximum(darker, 0)
-    blurred = TENTS.T @ darker @ TENTS  # (n, 4, 10, 10)
+    blurred = MEANS.T @ darker @ MEANS  # (n, 4, 10, 10)
     return standardise(np.sqrt(blurred).reshape(x.shape))
 
 
