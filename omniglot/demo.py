@@ -233,11 +233,11 @@ def columns(args):
 
 
 def save(path, learner):
-    """Write φ, layer sizes and α: whole, or not at all."""
+    """Write φ, layer sizes, α and inputs: whole, or not at all."""
     sizes = learner.net.layer_sizes
     with open(part_of(path), "wb") as file:
         np.savez(file, phi=learner.phi, layer_sizes=sizes,
-                 alpha=learner.step_size(sizes[-1]))
+                 alpha=learner.step_size(sizes[-1]), inputs=learner.inputs.__name__)
     part_of(path).replace(path)
 
 
@@ -434,7 +434,7 @@ def parser():
     p.add_argument("--seeds", type=int, choices=[1, 3], default=1,
                    help="trainings of each method, on all cores (default: 1)")
     p.add_argument("--save", type=Path, metavar="FILE",
-                   help="write φ, layer sizes and α of --update, as FILE.npz")
+                   help="write φ, layer sizes, α and inputs of --update, as .npz")
     p.add_argument("--figures", type=Path, metavar="FOLDER",
                    help="draw figures there, for which joint training is trained, too")
     return p

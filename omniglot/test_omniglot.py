@@ -549,6 +549,7 @@ def test_demo_prints_its_tables_and_draws_its_figures(small, tmp_path, inputs):
     with np.load("phi.npz") as file:
         phi, net = file["phi"], MLP(file["layer_sizes"].tolist(), loss="cross-entropy")
         alpha = float(file["alpha"])
+        assert file["inputs"] == inputs
     assert net.layer_sizes == (400, 9, 7) and alpha == pytest.approx(0.1 * 7 / 5)
     assert not [*tmp_path.glob("*.part")]
     five = demo.first_classes(demo.Learner(net, phi, alpha), 5)
