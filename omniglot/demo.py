@@ -69,9 +69,9 @@ METHODS = {
     "random": Method(None, 0.2, 0.0, k=0),  # only adapted, never trained
     "joint": Method(joint, 0.2, 0.1, k=1),
     "fomaml": Method(fomaml, 0.01, 0.5, k=4, support=1, test_alpha=0.2),
-    "maml": Method(maml, 0.4, 0.00033, k=5, outer=Adam),
+    "maml": Method(maml, 0.4, 0.000125, k=5, outer=Adam),
     "reptile": Method(reptile, 0.1, 1.0, k=5),
-    "reptile-adam": Method(reptile, 0.002, 0.33, k=5, inner=Adam),
+    "reptile-adam": Method(reptile, 0.002, 0.165, k=5, inner=Adam),
 }
 INPUTS = {"pixels": data.pixels, "edges": data.edges}
 TITLES = {
