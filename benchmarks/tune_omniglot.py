@@ -57,8 +57,9 @@ def main(names):
 
     for name in names or STARTS:
         print(f"\n{demo.TITLES[name]}")
-        best = max(STARTS[name], key=score)
-        best = best._replace(test_alpha=best.test_alpha or best.alpha)
+        starts = [start._replace(test_alpha=start.test_alpha or start.alpha)
+                  for start in STARTS[name]]
+        best = max(starts, key=score)
         for step_size in step_sizes(best):
             best = walk(best, step_size)
         print(f"  best: {settings(best)}, {score(best):.2f} %")

@@ -64,7 +64,7 @@ class Method(NamedTuple):
 
 
 # Chosen by the rule of benchmarks/tune_omniglot.py, on two alphabets of small1 that are
-# held out. ε is a step size of Adam where Adam is outside.
+# held out: figures/omniglot_tuning.txt. With Adam outside, ε is its step size.
 METHODS = {
     "random": Method(None, 0.2, 0.0, k=0),  # only adapted, never trained
     "joint": Method(joint, 0.2, 0.1, k=1),
