@@ -39,7 +39,7 @@ ITERATIONS = 6000
 MARKS = (60, 200, 600, 2000, 6000)  # iterations at which the error is measured
 STEPS = (1, 4, 8, 32)  # inner steps on a new sine
 RUNS, TUNING_RUNS = 10, 3
-STUDENT = 2.262  # 95 % quantile of Student's t for RUNS − 1 degrees of freedom
+STUDENT = 2.262  # 97.5 % quantile of Student's t for RUNS − 1 degrees of freedom
 
 
 METHODS = {

@@ -5,10 +5,10 @@ them ("N-way") and a few drawings of each ("K-shot"). The file goes the way of t
 
     1. find a set of drawings, or download it, and read it   find_set, read_drawings
     2. bring each drawing to one place and one size          views, standardise
-       what a network sees of it                             pixels, edges
     3. prepare a set, and choose what to train on            load_set, load_split
     4. draw tasks                                            draw_tasks, ...
-    5. judge a classifier by tasks of new characters         accuracy
+    5. choose what a network sees of them                    pixels, edges
+    6. judge a classifier by tasks of new characters         accuracy
 
 Source: Lake, Salakhutdinov, Tenenbaum, Science 350:1332 (2015); (c) 2015 Brenden Lake.
 """
@@ -178,36 +178,8 @@ def standardise(pictures):
 
 
 def prepare(ink):
-    """The network's inputs, (400,) float32, for one drawing's ink, (105, 105)."""
+    """A standardised picture, (400,) float32, of one drawing's ink, (105, 105)."""
     return standardise(views(ink)[0])
-
-
-# What a network sees of a picture
-
-def pixels(x):
-    """The pictures as they are."""
-    return x
-
-
-# Ten means of twenty pixels in a row, with the weights (1, 3, 3, 1) / 8: (20, 10).
-MIDDLES = np.arange(0.5, SIDE, 2, np.float32)
-DISTANCES = abs(np.arange(SIDE, dtype=np.float32)[:, None] - MIDDLES)
-MEANS = np.maximum(2 - DISTANCES, 0) / 4
-
-
-def edges(x):
-    """The edges of the strokes in pictures (..., 400): another (..., 400), as inputs.
-
-    For each of four directions, how much darker it gets that way: a slightly blurred
-    10 x 10 picture. Two people's strokes seldom cover each other, but where they go in
-    one direction, so do their edges.
-    """
-    pictures = x.reshape(-1, SIDE, SIDE)
-    down, right = np.gradient(pictures, axis=(1, 2))
-    darker = np.stack([down, right, -down, -right], axis=1)  # (n, 4, 20, 20)
-    darker = np.maximum(darker, 0)
-    blurred = MEANS.T @ darker @ MEANS  # (n, 4, 10, 10)
-    return standardise(np.sqrt(blurred).reshape(x.shape))
 
 
 # 3. What to train on, and what to test on
@@ -331,7 +303,36 @@ def support_and_query(pictures, N, k, S, K):
     return sample
 
 
-# 5. How good a classifier is
+# 5. What a network sees of a picture
+
+def pixels(x):
+    """The pictures as they are."""
+    return x
+
+
+# Four neighbours in a row of twenty pixels to one of ten, by the weights 1, 3, 3, 1.
+CENTRES = 2 * np.arange(SIDE // 2) + 0.5
+DISTANCES = abs(np.arange(SIDE)[:, None] - CENTRES)  # (20, 10)
+BLUR = np.maximum(2 - DISTANCES, 0).astype(np.float32)
+
+
+def edges(x):
+    """The edges of the strokes in pictures (..., 400), as inputs, (..., 400).
+
+    Four pictures of 10 x 10: where does it get darker downwards, to the right, upwards,
+    to the left? Two people's strokes seldom cover each other. Blurred, they do; and
+    with a picture for each direction, strokes that go different ways stay apart.
+    """
+    pictures = x.reshape(-1, SIDE, SIDE)
+    down, right = np.gradient(pictures, axis=(1, 2))
+    darker = np.stack([down, right, -down, -right], axis=1)  # (n, 4, 20, 20)
+    darker = np.maximum(darker, 0)
+    blurred = BLUR.T @ darker @ BLUR  # (n, 4, 10, 10)
+    faint_and_strong = np.sqrt(blurred)  # the root brings them closer together
+    return standardise(faint_and_strong.reshape(x.shape))
+
+
+# 6. How good a classifier is
 
 QUERIES = 5  # drawings of each class to judge by
 

@@ -1,7 +1,7 @@
 """Reptile on Omniglot: tell new characters apart after one or five drawings of each.
 
-Reptile beside what is not trained, a few minutes; all methods; and Reptile at the
-paper's size, with the papers' split:
+Reptile beside what is not trained, a few minutes; all methods; and Reptile on the
+papers' split, where it sees edges instead of pixels:
 
     python -m omniglot.demo
     python -m omniglot.demo --update all --ways 5 --iterations 2000
@@ -11,8 +11,8 @@ paper's size, with the papers' split:
 5-way task takes the first five columns of the last layer.
 
 Follows: section 6.1 of Nichol, Achiam, Schulman 2018, arXiv:1803.02999v3.
-But: an MLP, no convolutions; drawings are centred and scaled, and to train on turned,
-mirrored and deformed; not transductive, as each query is classified by itself.
+But: an MLP, no convolutions. Drawings are centred and scaled; for training they are
+also turned, mirrored and deformed. Each query is classified by itself.
 """
 
 import os
@@ -36,13 +36,13 @@ from reptile import MLP, Adam, adapt, fomaml, joint, maml, reptile, train
 STEPS = 1, 5, 50    # inner steps on a new task, in the table
 PROGRESS_STEPS = 5  # and while φ is trained
 PROGRESS_TASKS = 100
-STUDENT = 4.303   # 95 % quantile of Student's t for three seeds
+STUDENT = 4.303     # 97.5 % quantile of Student's t for three seeds
 
 
 # How a φ is trained
 
 class Method(NamedTuple):
-    """How a φ is meta-trained."""
+    """A meta-gradient, and its settings."""
 
     meta_gradient: object
     alpha: float             # inner step size for five classes
@@ -50,8 +50,8 @@ class Method(NamedTuple):
     k: int                   # inner gradients
     support: int = 0         # 0: k disjoint mini-batches; K: see `support_and_query`
     test_alpha: float = None  # inner step size at test, if it is not alpha
-    inner: type = None       # optimisers, None or Adam
-    outer: type = None
+    inner: type = None       # optimiser of the inner loop, None or Adam
+    outer: type = None       # and of φ
     shots: int = 10          # drawings of each class in a task
     meta_batch: int = 5      # tasks an iteration
     turns: int = 8           # see `draw_tasks`
@@ -63,8 +63,8 @@ class Method(NamedTuple):
         return data.task_distribution(pictures, N, self.k, self.shots, self.turns)
 
 
-# Chosen by the rule of benchmarks/tune_omniglot.py, on two alphabets of small1 that are
-# held out: figures/omniglot_tuning.txt. With Adam outside, ε is its step size.
+# Step sizes are chosen by the rule of benchmarks/tune_omniglot.py, on two alphabets of
+# small1 that are held out: figures/omniglot_tuning.txt. ε is a step of Adam's outside.
 METHODS = {
     "random": Method(None, 0.2, 0.0, k=0),  # only adapted, never trained
     "joint": Method(joint, 0.2, 0.1, k=1),

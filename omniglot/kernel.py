@@ -23,7 +23,7 @@ def tangent_kernel(net, phi, x):
     total = np.zeros((n, len(phi)), phi.dtype)
     for c in range(N):
         # The loss for label c has the gradient Σ_c' p_c' ∂z_c'/∂φ − ∂z_c/∂φ. Its first
-        # term is the same for all c, and goes when their mean is taken off.
+        # term is the same for all c, and goes with their mean, in the last line.
         label = np.full((n, 1), c)
         _, g = net.loss_and_gradient(phi, x[:, None], label)  # (n, P)
         products += g @ g.T
@@ -37,11 +37,13 @@ def correlation(x):
 
 
 def judge(kernel, pictures, N, seed, classify=None):
-    """What a kernel says of N-way 1-shot tasks, (4,): the means over the tasks of
+    """What a kernel says of N-way 1-shot tasks: four means over the tasks, (4,).
 
-    K of a query and a support drawing of one character; of different characters; the
-    accuracy (%) of the nearest neighbour in K; and in how many queries (%) it gives the
-    same answer as `classify`, of which `accuracy` says what it is.
+    1. K(x, x') where x, a query, and x', a support drawing, are of one character;
+    2. K(x, x') where they are of different characters;
+    3. the accuracy (%) of the nearest neighbour in K;
+    4. in how many queries (%) it gives the same answer as `classify`, a function as in
+       `accuracy`.
     """
     rng = np.random.default_rng(seed)
     same = np.eye(N, dtype=bool).repeat(QUERIES, axis=0)  # (queries, N)
