@@ -63,8 +63,8 @@ class Method(NamedTuple):
         return data.task_distribution(pictures, N, self.k, self.shots, self.turns)
 
 
-# Step sizes are chosen by the rule of benchmarks/tune_omniglot.py, on two alphabets of
-# small1 that are held out: figures/omniglot_tuning.txt. ε is a step of Adam's outside.
+# Step sizes as benchmarks/tune_omniglot.py chose them, on two alphabets of small1 that
+# were held out (figures/omniglot_tuning.txt). With Adam outside, ε is its step size.
 METHODS = {
     "random": Method(None, 0.2, 0.0, k=0),  # only adapted, never trained
     "joint": Method(joint, 0.2, 0.1, k=1),
