@@ -48,6 +48,10 @@ STARTS = {
     "reptile": [Method(reptile, 0.1, 1.0, **deal) for deal in DEALS],
     "reptile-adam": [Method(reptile, 0.002, 0.33, k=k, inner=Adam) for k in (5, 10)],
 }
+STARTS = {  # each with its α at test
+    name: [start._replace(test_alpha=start.test_alpha or start.alpha)
+           for start in starts]
+    for name, starts in STARTS.items()}
 
 
 def main(names):
@@ -61,9 +65,7 @@ def main(names):
     print("Accuracy (%): 1-shot after 1, 5, 50 steps, 5-shot after 1, 5, 50 steps")
     for name in names or STARTS:
         print(f"\n{demo.TITLES[name]}")
-        starts = [start._replace(test_alpha=start.test_alpha or start.alpha)
-                  for start in STARTS[name]]
-        best = max(starts, key=score)
+        best = max(STARTS[name], key=score)
         for step_size in step_sizes(best):
             best = walk(best, step_size)
         print(f"  best: {settings(best)}, {score(best):.2f} %")
@@ -110,7 +112,7 @@ def score(method, seed=0):
     try:
         # What differs in α at test only is trained once.
         learner = trained(method._replace(test_alpha=None), seed)
-        learner = learner._replace(alpha=method.test_alpha or method.alpha)
+        learner = learner._replace(alpha=method.test_alpha)
         numbers = [
             data.accuracy(demo.classifier(learner, N, steps), judges, N, K, TASKS, 1)
             .mean() for K in (1, 5) for steps in demo.STEPS]
@@ -134,10 +136,9 @@ def trained(method, seed):
 def settings(method):
     """The settings that are tuned, in words."""
     deal = f"support {method.support}" if method.support else "mini-batches"
-    test_alpha = method.test_alpha or method.alpha
     outer = "Adam" if method.outer else "plain"
     return (f"k = {method.k:2}, {deal:12}, α = {method.alpha:<6g} at test "
-            f"{test_alpha:<5g} {outer} ε = {method.epsilon:<7.2g}")
+            f"{method.test_alpha:<5g} {outer} ε = {method.epsilon:<7.2g}")
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def meta_train(method, net, pictures, iterations, seed, inputs=data.pixels):
 
 def first_classes(learner, N):
     """The learner for N-way tasks: with the first N columns of the last layer."""
-    net, phi, _, adam, _ = learner
+    net, phi, adam = learner.net, learner.phi, learner.adam
     positions = net.unpack(np.arange(net.num_params))
     positions[-1] = positions[-1][:, :N]
     kept = np.concatenate([layer.ravel() for layer in positions])
