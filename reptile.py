@@ -12,177 +12,173 @@ the paper. An axis T holds tasks that are adapted at once; a single task may omi
 
     paper   code             shape             meaning
     φ       phi              (P,)              the initialisation: what is meta-learnt
-    W       weights          (T, P)            weights in the inner loop, and after it,
-                                               where the paper also writes φ̃
+    W       W                (T, P)            weights after the inner loop; where the
+                                               paper also writes φ̃
     α, ε    alpha, epsilon                     inner and outer step size
     g_i     grads[i - 1]     (T, P)            gradient at inner step i = 1 ... k
     φ_i     phis[i - 1]      (T, P)            weights at step i; φ_1 = φ, φ_{k+1} = W
             x, y             (k, T, B, ...)    inputs and targets, B examples per step
 """
 
-from contextlib import contextmanager
-from copy import copy
+from copy import deepcopy
 
 import numpy as np
 
 
-def inner_loop(net, phi, x, y, alpha, optimiser=None, trajectory=False):
-    """k steps of gradient descent on each of T tasks, from φ to W: returns W, (T, P).
-
-    phi         (P,), one start for all tasks, or (T, P), one for each
-    x, y        k mini-batches, k the first axis: (k, T, B, n_in); (k, T, B, n_out), or
-                labels (k, T, B)
-    optimiser   None for plain steps, or an Adam(): its state goes on from call to call
-    trajectory  if True, return phis, (k + 1, T, P), and grads, (k, T, P), instead
-    errors      FloatingPointError if it diverges, ValueError for shapes that do not fit
-    """
-    phi, x, y = check_batches(net, phi, x, y)
-    k = len(x)
-    networks = Networks(net, phi, x[0])  # T of them, each starts from φ
-    weights = networks.weights  # (T, P): what is done to them is done to the networks
-    if trajectory:
-        phis = np.empty((k + 1, *weights.shape), phi.dtype)
-        grads = np.empty((k, *weights.shape), phi.dtype)
-
-    for i in range(k):  # the paper counts from 1
-        out = networks.forward(x[i])
-        grad = networks.backward(out, y[i])  # (T, P)
-
-        if trajectory:
-            phis[i] = weights
-            grads[i] = grad
-
-        if optimiser is None:
-            weights -= alpha * grad  # W ← W − α g, in place
-        else:
-            weights[...] = optimiser.step(weights, grad, alpha)
-
-    if optimiser is not None:
-        optimiser.average_tasks()
-    if not np.isfinite(weights).all():  # NumPy's warnings are off: see the last lines
-        raise FloatingPointError(f"diverged: lower alpha = {alpha:g} or check the data")
-
-    if trajectory:
-        phis[k] = weights
-        return phis, grads
-    return weights
-
-
-def reptile(net, phi, x, y, alpha, inner=None):
-    """Reptile's meta-gradient, (φ − W) / α, one for each task: (T, P).
-
-    With plain steps it is the sum of the inner gradients, g_1 + ... + g_k.
-    """
-    return (phi - inner_loop(net, phi, x, y, alpha, inner)) / alpha
-
-
-def train(net, phi, sample, rng, meta_gradient=reptile, *, alpha, epsilon, iterations,
+def train(net, phi, sample, rng, update=None, *, alpha, epsilon, iterations,
           meta_batch=1, inner=None, outer=None):
     """Meta-train φ, (P,): a generator of (iteration, phi).
 
-    sample         the task distribution: sample(rng, T) draws x and y of T tasks
-    meta_gradient  reptile, or one of its relatives below
-    epsilon        the first ε, from which it falls linearly towards 0; or a function of
-                   i = 0, 1, ...
-    meta_batch     T, tasks per iteration: all start from φ, and their mean W moves it
-    inner, outer   None, or an Adam(): the optimisers of the inner loop and of φ
-    errors         as in `inner_loop`, with the iteration
+    sample        the task distribution: sample(rng, T) draws x and y of T tasks
+    update        None for Reptile, or a relative: joint, fomaml, maml
+    epsilon       the first ε, from which it falls linearly towards 0; or a function of
+                  i = 0, 1, ...
+    meta_batch    T, tasks per iteration: all start from φ, and their mean W moves it
+    inner, outer  None, or an Adam0(): the optimisers of the inner loop and of φ
+    errors        as in `inner_loop`
     """
-    check_start(net, phi, inner, outer)
-    alpha = float(alpha)  # NumPy's float64 would turn a float32 φ into float64
+    check_shape("phi", phi, (net.num_params,))
+    update = update or inner_loop
+    if not callable(epsilon):
+        epsilon = falling(epsilon, iterations)
 
     for i in range(iterations):
-        if callable(epsilon):
-            epsilon_i = float(epsilon(i))
+        # 1. draw T tasks
+        x, y = sample(rng, meta_batch)
+
+        # 2. take k steps on each, from φ to W
+        W = update(net, phi, x, y, alpha, inner)
+        check_shape("W", W, (meta_batch, net.num_params))
+
+        # 3. move φ a little towards W, their mean
+        W = W.mean(axis=0)
+        if outer is None:
+            phi = phi + epsilon(i) * (W - phi)
         else:
-            epsilon_i = float(epsilon) * (1 - i / iterations)
+            phi = outer.step(phi, phi - W, epsilon(i))  # φ − W serves as the gradient
 
-        with divergence_in(f"iteration {i + 1}"):
-            # 1. draw T tasks
-            x, y = sample(rng, meta_batch)
-            check_tasks(x, meta_batch)
+        yield i + 1, phi
 
-            # 2. take k steps on each, from φ to W, here the mean over the tasks
-            g = meta_gradient(net, phi, x, y, alpha, inner)  # Reptile's is (φ − W) / α
-            check_shape("the meta-gradient", g, (meta_batch, net.num_params))
-            W = phi - alpha * g.mean(axis=0)  # (P,)
 
-            # 3. move φ a little towards W
-            if outer is None:
-                phi = phi + epsilon_i * (W - phi)
+def falling(epsilon, iterations):
+    """The schedule i -> ε that falls linearly from `epsilon` towards 0."""
+    return lambda i: epsilon * (1 - i / iterations)
+
+
+def inner_loop(net, phi, x, y, alpha, inner=None):
+    """k steps of gradient descent on each of T tasks, from φ to W: returns W, (T, P).
+
+    phi     (P,), one start for all tasks, or (T, P), one for each
+    x, y    k mini-batches, k the first axis: (k, T, B, n_in); (k, T, B, n_out), or
+            labels (k, T, B)
+    inner   None for plain steps, or an Adam0(): its state goes on from call to call
+    errors  FloatingPointError if it diverges, ValueError for shapes that do not fit
+    """
+    for weights, _ in inner_steps(net, phi, x, y, alpha, inner):
+        pass
+    return weights
+
+
+def inner_steps(net, phi, x, y, alpha, inner=None):
+    """The steps of the inner loop: yields φ_{i+1} and g_i, (T, P) each, i = 1 ... k.
+
+    These two arrays are the same ones in each step, and the next step overwrites them.
+    """
+    phi, x, y = check_batches(net, phi, x, y)
+    networks = Networks(net, phi, x[0])  # T of them, which start from φ
+    weights = networks.weights  # changing these in place changes the networks
+
+    with np.errstate(over="ignore", invalid="ignore"):  # the error below says it
+        for x_i, y_i in zip(x, y):
+            out = networks.forward(x_i)
+            grad = networks.backward(out, y_i)
+
+            if inner is None:
+                weights -= alpha * grad  # W ← W − α g
             else:
-                phi = outer.step(phi, phi - W, epsilon_i)  # φ − W serves as gradient
+                weights[...] = inner.step(weights, grad, alpha)
+            yield weights, grad
 
-            if not np.isfinite(phi).all():
-                raise FloatingPointError("diverged: lower epsilon or alpha")
-        yield i + 1, phi.copy()  # changing the copy does not change the training
+    if inner is not None:
+        inner.average_tasks()
+    if not np.isfinite(weights).all():
+        raise FloatingPointError(
+            f"diverged: lower alpha = {alpha:g}, or epsilon, or check the data")
 
 
-def adapt(net, phi, x, y, alpha, steps, optimiser=None, trajectory=False):
-    """Learn new tasks: W after `steps` steps on *all* of their data.
+def trajectory(net, phi, x, y, alpha, inner=None):
+    """The inner loop, step by step: phis, (k + 1, T, P), and grads, (k, T, P)."""
+    k, tasks = len(x), np.shape(x)[1:-2]  # (T,), or () for one task
+    phis = np.empty((k + 1, *tasks, net.num_params), phi.dtype)
+    grads = np.empty_like(phis[1:])
+
+    phis[0] = phi
+    for i, (weights, grad) in enumerate(inner_steps(net, phi, x, y, alpha, inner)):
+        phis[i + 1] = weights
+        grads[i] = grad
+    return phis, grads
+
+
+def adapt(net, phi, x, y, alpha, steps, inner=None):
+    """Learn new tasks: W, (T, P), after `steps` steps on *all* of their data.
 
     x is (T, B, n_in), y (T, B, n_out) or labels (T, B). All else is as in `inner_loop`,
-    but the optimiser is left as it was: the next new task begins with the same state.
+    but `inner` is left as it was: the next new task begins with the same state.
     """
+    x, y = every_step(x, y, steps)
+    return inner_loop(net, phi, x, y, alpha, deepcopy(inner))
+
+
+def every_step(x, y, steps):
+    """The same data at each of `steps` inner steps: x and y with a first axis k."""
     check(steps >= 1, f"steps must be 1 or more, not {steps}")
     x = np.broadcast_to(x, (steps, *np.shape(x)))
     y = np.broadcast_to(y, (steps, *np.shape(y)))
-    optimiser = copy(optimiser)  # a step binds m and v anew, and leaves the old arrays
-    return inner_loop(net, phi, x, y, alpha, optimiser, trajectory)
+    return x, y
 
 
-# Reptile's relatives: other meta-gradients, (T, P), one for each task. Their arguments
-# are those of `reptile`; in `train` their W is φ − α g.
+# Reptile's relatives. Their arguments are those of `inner_loop`, and like it they return
+# a W, (T, P), for φ to move to: φ − α g, where g is the paper's meta-gradient. Reptile's
+# own is (φ − W) / α, with plain steps g_1 + ... + g_k.
 
 
 def joint(net, phi, x, y, alpha, inner=None):
-    """Joint training: g_1, the gradient of one mini-batch's loss at φ."""
-    _, grad = net.loss_and_gradient(phi, x[0], y[0])
-    return grad
+    """Joint training, g = g_1: Reptile with k = 1, on the first mini-batch alone."""
+    return inner_loop(net, phi, x[:1], y[:1], alpha, inner)
 
 
 def fomaml(net, phi, x, y, alpha, inner=None):
-    """First-order MAML (Finn et al. 2017, arXiv:1703.03400): g_k, the last gradient."""
-    _, grads = inner_loop(net, phi, x, y, alpha, inner, trajectory=True)
-    return grads[-1]
+    """First-order MAML (Finn et al. 2017, arXiv:1703.03400), g = g_k: the last one."""
+    for _, grad in inner_steps(net, phi, x, y, alpha, inner):
+        pass
+    return phi - alpha * grad
 
 
 def maml(net, phi, x, y, alpha, inner=None):
-    """MAML (Finn et al. 2017): the derivative of L_k(φ_k) with respect to φ, exact.
+    """MAML (Finn et al. 2017): g is the derivative of L_k(φ_k) by φ, exact.
 
     L_k is the loss of the last mini-batch, the query set, and φ_k the weights after
     k − 1 steps on the others. By the chain rule through these steps the derivative is
     (I − α H_1) ... (I − α H_{k−1}) g_k, where H_j is mini-batch j's Hessian at φ_j.
     """
     check(inner is None, "MAML differentiates through plain steps, not through Adam")
-    phis, grads = inner_loop(net, phi, x, y, alpha, trajectory=True)
+    phis, grads = trajectory(net, phi, x, y, alpha)
 
-    v = grads[-1]  # g_k
+    g = grads[-1]  # g_k
     for i in reversed(range(len(grads) - 1)):  # H_{k−1} first, H_1 last
-        Hv = net.hessian_vector_product(phis[i], x[i], y[i], v)
-        v = v - alpha * Hv
-    return v
-
-
-def weighted_sum(c):
-    """A meta-gradient: c_1 g_1 + ... + c_k g_k, for k numbers c (section 6.2)."""
-    def meta_gradient(net, phi, x, y, alpha, inner=None):
-        check_shape("the c of weighted_sum", c, (len(x),))
-        _, grads = inner_loop(net, phi, x, y, alpha, inner, trajectory=True)
-        return sum(float(c_i) * g_i for c_i, g_i in zip(c, grads))
-
-    return meta_gradient
+        Hg = net.hessian_vector_product(phis[i], x[i], y[i], g)
+        g = g - alpha * Hg
+    return phi - alpha * g
 
 
 class MLP:
-    """A multi-layer perceptron whose parameters are one vector.
+    """A multi-layer perceptron of tanh units, whose parameters are one vector.
 
     M is the matrix of one layer, (n_in + 1, n_out). A layer's input ends in a constant
     1, so that the last row of M is the bias: z = [h 1] M (Bishop 2006, section 5.1).
-    The next layer's input is h = f(z); the network's outputs are the last z.
+    The next layer's input is h = tanh z; the network's outputs are the last z.
 
     layer_sizes  units of each layer, inputs and outputs included: [1, 64, 64, 1]
-    activation   f: "tanh" or "relu"
     loss         "mse", or "cross-entropy" for integer labels
 
     Its methods take `weights`, biases included: (P,), one network for all of x, or
@@ -190,12 +186,10 @@ class MLP:
     dtypes and labels that do not fit.
     """
 
-    def __init__(self, layer_sizes, activation="tanh", loss="mse"):
-        check_network(layer_sizes, activation, loss)
+    def __init__(self, layer_sizes, loss="mse"):
         self.layer_sizes = tuple(layer_sizes)
-        self.activation, self.loss_name = activation, loss
-        self.f, self.f_grad = ACTIVATIONS[activation]
-        self.loss_value, self.loss_grad = LOSSES[loss]
+        self.loss_function, self.loss_derivative = LOSSES[loss]
+        self.classifies = loss == "cross-entropy"
 
         sizes = self.layer_sizes
         self.shapes = [(n_in + 1, n_out) for n_in, n_out in zip(sizes, sizes[1:])]
@@ -223,23 +217,24 @@ class MLP:
 
     def predict(self, weights, x):
         """The outputs, (T, B, n_out); of a classifier, the classes' probabilities."""
-        x = check_x(self, x, "T", "B")
-        weights = check_weights(self, weights, x.shape[:-2])
+        weights, x = check_inputs(self, weights, x)
         out = Networks(self, weights, x).forward(x)
-        return out if self.loss_name == "mse" else np.exp(log_softmax(out))
+        return np.exp(log_softmax(out)) if self.classifies else out
 
     def loss(self, weights, x, y):
         """Each task's loss, the mean over its B examples: (T,)."""
-        weights, x, y = check_examples(self, weights, x, y)
+        weights, x = check_inputs(self, weights, x)
+        y = check_y(self, x, y, weights)
         out = Networks(self, weights, x).forward(x)
-        return self.loss_value(out, y)
+        return self.loss_function(out, y)
 
     def loss_and_gradient(self, weights, x, y):
         """Each task's loss, (T,), and its gradient by the task's weights, (T, P)."""
-        weights, x, y = check_examples(self, weights, x, y)
+        weights, x = check_inputs(self, weights, x)
+        y = check_y(self, x, y, weights)
         networks = Networks(self, weights, x)
         out = networks.forward(x)
-        return self.loss_value(out, y), networks.backward(out, y)
+        return self.loss_function(out, y), networks.backward(out, y)
 
     def hessian_vector_product(self, weights, x, y, v):
         """H v, (T, P), where H is the Hessian of each task's loss: exact to rounding.
@@ -248,12 +243,8 @@ class MLP:
         is subtracted, so δ can be as small as 1e-20 (Squire & Trapp 1998). It costs one
         complex gradient.
         """
-        check(self.activation == "tanh", "second derivatives need tanh, not relu")
-        tasks = np.shape(x)[:-2]
-        weights = check_weights(self, weights, tasks)
-        v = check_weights(self, v, tasks, "v")
-
         delta = 1e-20
+        v = check_weights(self, v, np.shape(x)[:-2], "v")
         _, grad = self.loss_and_gradient(weights + 1j * delta * v, x, y)
         return grad.imag / delta
 
@@ -266,7 +257,7 @@ class Networks:
     """
 
     def __init__(self, net, start, x):
-        self.f, self.f_grad, self.loss_grad = net.f, net.f_grad, net.loss_grad
+        self.loss_derivative = net.loss_derivative
 
         shape = *x.shape[:-2], net.num_params  # (T, P)
         self.weights = np.empty(shape, start.dtype)
@@ -285,7 +276,7 @@ class Networks:
         inputs[0][..., :-1] = x  # all but the constant 1
         for l in range(len(layers) - 1):
             z = inputs[l] @ layers[l]
-            inputs[l + 1][..., :-1] = self.f(z)
+            inputs[l + 1][..., :-1] = tanh(z)
         return inputs[-1] @ layers[-1]
 
     def backward(self, out, y):
@@ -293,13 +284,13 @@ class Networks:
 
         The chain rule, from the last layer, where z = out, down to the first:
 
-            ∂L/∂M = [h 1]ᵀ ∂L/∂z      ∂L/∂[h 1] = ∂L/∂z Mᵀ      ∂L/∂z = ∂L/∂h f'(z)
+            ∂L/∂M = [h 1]ᵀ ∂L/∂z      ∂L/∂[h 1] = ∂L/∂z Mᵀ      ∂L/∂z = ∂L/∂h tanh'(z)
 
-        The last formula leads to the layer below, whose output is h = f(z). Nothing is
-        conjugated, so that the complex step of `hessian_vector_product` works. The
+        The last formula leads to the layer below, whose output is h = tanh z. Nothing
+        is conjugated, so that the complex step of `hessian_vector_product` works. The
         result is written to `grad`, the same array at each call.
         """
-        dz = self.loss_grad(out, y)  # ∂L/∂z, (T, B, n_out)
+        dz = self.loss_derivative(out, y)  # ∂L/∂z, (T, B, n_out)
 
         for l in reversed(range(len(self.layers))):
             h1 = self.inputs[l]  # [h 1], (T, B, n_in + 1)
@@ -311,13 +302,9 @@ class Networks:
                     dh1 = dz * M_transposed
                 else:
                     dh1 = dz @ M_transposed  # (T, B, n_in + 1)
-                dh1 *= self.f_grad(h1)
+                dh1 *= tanh_derivative(h1)
                 dz = dh1[..., :-1]  # without the constant 1, which depends on nothing
         return self.grad
-
-
-# Activations f and losses L. Each has its derivative beside it: f'(z) in terms of
-# h = f(z), and ∂L/∂out.
 
 
 def tanh(z):
@@ -328,23 +315,16 @@ def tanh(z):
     """
     h = np.tanh(z.real)
     if np.iscomplexobj(z):
-        return h + 1j * z.imag * tanh_grad(h)
+        return h + 1j * z.imag * tanh_derivative(h)
     return h
 
 
-def tanh_grad(h):
-    """tanh' z = 1 − tanh² z."""
+def tanh_derivative(h):
+    """tanh' z, in terms of h = tanh z."""
     return 1 - h * h
 
 
-def relu(z):
-    """max(z, 0)."""
-    return np.maximum(z, 0)
-
-
-def relu_grad(h):
-    """1 where the unit is active, 0 elsewhere."""
-    return h > 0
+# Losses L, and their derivatives ∂L/∂out, (T, B, n_out).
 
 
 def mse(out, y):
@@ -352,8 +332,8 @@ def mse(out, y):
     return np.square(out - y).mean(axis=(-2, -1))
 
 
-def mse_grad(out, y):
-    """∂ mse / ∂ out, (T, B, n_out)."""
+def mse_derivative(out, y):
+    """The mean's share of each output: 2 (out − y) / (B n_out)."""
     B, n_out = out.shape[-2:]
     return (out - y) * (2 / (B * n_out))
 
@@ -370,50 +350,47 @@ def cross_entropy(out, y):
     return -log_p.mean(axis=(-2, -1))
 
 
-def cross_entropy_grad(out, y):
-    """∂ cross_entropy / ∂ out, (T, B, n_out): probabilities minus one-hot labels."""
+def cross_entropy_derivative(out, y):
+    """Probabilities minus one-hot labels, / B."""
     B, n_out = out.shape[-2:]
     one_hot = y[..., None] == np.arange(n_out)
     return (np.exp(log_softmax(out)) - one_hot) / B
 
 
-ACTIVATIONS = {"tanh": (tanh, tanh_grad), "relu": (relu, relu_grad)}
-LOSSES = {"mse": (mse, mse_grad), "cross-entropy": (cross_entropy, cross_entropy_grad)}
+LOSSES = {
+    "mse": (mse, mse_derivative),
+    "cross-entropy": (cross_entropy, cross_entropy_derivative),
+}
 
 
-class Adam:
-    """Adam (Kingma & Ba, arXiv:1412.6980); β1 = 0, no momentum, as in Reptile.
+class Adam0:
+    """Adam (Kingma & Ba, arXiv:1412.6980) with β1 = 0, no momentum, as in the paper.
 
-    An Adam() lives as long as a training. Inside, its state is carried from task to
+    An Adam0() lives as long as a training. Inside, its state is carried from task to
     task, as in OpenAI's code, where only the weights return to φ; after T tasks at once
     the states are averaged. With a fresh state for each task the first step would be ±α
     in every weight, however small its gradient.
     """
 
-    def __init__(self, beta1=0.0, beta2=0.999, eps=1e-8):
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        self.m = 0  # running mean of the gradient
-        self.v = 0  # running mean of its square
+    def __init__(self):
+        self.v = 0  # running mean of the squared gradient, (P,) or (T, P)
         self.t = 0  # steps taken
 
     def step(self, weights, grad, step_size):
         """The new weights, as a new array; weights and grad are (P,) or (T, P)."""
         self.t += 1
-        self.m = self.beta1 * self.m + (1 - self.beta1) * grad
-        self.v = self.beta2 * self.v + (1 - self.beta2) * grad * grad
-
-        m_hat = self.m / (1 - self.beta1**self.t)  # both means start at zero
-        v_hat = self.v / (1 - self.beta2**self.t)
-        return weights - step_size * m_hat / (np.sqrt(v_hat) + self.eps)
+        self.v = 0.999 * self.v + 0.001 * grad * grad
+        v_hat = self.v / (1 - 0.999**self.t)  # as the mean starts at zero
+        return weights - step_size * grad / (np.sqrt(v_hat) + 1e-8)
 
     def average_tasks(self):
-        """After an inner loop: m and v, (T, P), become their means, (P,)."""
-        self.m = np.atleast_2d(self.m).mean(axis=0)
+        """After an inner loop: v, (T, P), becomes its mean, (P,)."""
         self.v = np.atleast_2d(self.v).mean(axis=0)
 
 
-# What is refused, with a ValueError. In the checks that every inner loop passes, the
-# message is put together only where it is needed.
+# What is refused, with a ValueError: what would otherwise broadcast, or be wrong without
+# a word. In the checks that every inner loop passes, the message is put together only
+# where it is needed.
 
 
 def check(fits, message):
@@ -427,18 +404,6 @@ def check_shape(name, array, *shapes):
     if np.shape(array) not in shapes:
         wanted = " or ".join(dict.fromkeys(map(str, shapes)))  # each once
         raise ValueError(f"{name} must be {wanted}; it is {np.shape(array)}")
-
-
-def check_network(layer_sizes, activation, loss):
-    """Two or more layers of positive size; known names."""
-    check(np.ndim(layer_sizes) == 1 and len(layer_sizes) >= 2,
-          f"layer_sizes must be a list such as [1, 64, 64, 1], not {layer_sizes!r}")
-    for n in layer_sizes:
-        check(isinstance(n, int | np.integer) and n >= 1,
-              f"layer_sizes must be whole numbers above 0, not {n!r}")
-    check(activation in ACTIVATIONS,
-          f"activation must be tanh or relu, not {activation!r}")
-    check(loss in LOSSES, f"loss must be mse or cross-entropy, not {loss!r}")
 
 
 def check_x(net, x, *axes):
@@ -457,7 +422,7 @@ def check_y(net, x, y, weights):
     """y as an array: labels, or targets of the weights' dtype, one for each example."""
     y = np.asarray(y)
     n_out = net.layer_sizes[-1]
-    if net.loss_name == "mse":
+    if not net.classifies:
         check_shape("y", y, (*x.shape[:-1], n_out))
         return y.astype(weights.real.dtype, copy=False)
 
@@ -478,11 +443,10 @@ def check_weights(net, weights, tasks, name="weights"):
     return weights
 
 
-def check_examples(net, weights, x, y):
-    """What a loss is computed from, as arrays."""
+def check_inputs(net, weights, x):
+    """What outputs are computed from, as arrays."""
     x = check_x(net, x, "T", "B")
-    weights = check_weights(net, weights, x.shape[:-2])
-    return weights, x, check_y(net, x, y, weights)
+    return check_weights(net, weights, x.shape[:-2]), x
 
 
 def check_batches(net, phi, x, y):
@@ -490,39 +454,6 @@ def check_batches(net, phi, x, y):
     x = check_x(net, x, "k", "T", "B")
     phi = check_weights(net, phi, x.shape[1:-2], "phi")
     return phi, x, check_y(net, x, y, phi)
-
-
-def check_start(net, phi, inner, outer):
-    """What `train` begins with: φ is one vector, and each optimiser is an object."""
-    check_shape("phi", phi, (net.num_params,))
-    for optimiser in inner, outer:
-        check(not isinstance(optimiser, type), "an optimiser is an object: Adam()")
-    check(inner is None or inner is not outer, "inner and outer need an Adam() each")
-
-
-def check_tasks(x, T):
-    """The sample has as many tasks as `train` asked for."""
-    shape = np.shape(x)
-    if len(shape) != 4 or shape[1] != T:
-        raise ValueError(f"sample(rng, {T}) must draw {T} tasks, x (k, {T}, B, n_in) "
-                         f"and y; its x is {shape}")
-
-
-# Divergence and memory.
-
-
-@contextmanager
-def divergence_in(iteration):
-    """Say in which iteration something diverged, in place of NumPy's warnings."""
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            yield
-    except FloatingPointError as error:
-        raise FloatingPointError(f"{iteration}: {error}") from None
-
-
-# An inner loop that diverges ends in an error in words: NumPy need not warn as well.
-inner_loop = np.errstate(over="ignore", invalid="ignore")(inner_loop)
 
 
 # On Linux (glibc) the memory of a large array goes back to the system as soon as it is

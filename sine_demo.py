@@ -20,15 +20,16 @@ import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 
-from reptile import MLP, adapt, fomaml, joint, maml, reptile, train
+from reptile import (MLP, adapt, every_step, fomaml, inner_loop, joint, maml, train,
+                     trajectory)
 
 NETWORK = MLP([1, 64, 64, 1])
 ALPHA, EPSILON = 0.02, 0.1  # inner and outer step size
 B = 10  # points in a mini-batch
 X = np.linspace(-5, 5, 50)[:, None]  # (50, 1): k = 5 disjoint mini-batches
 
-METHODS = {  # --update: meta-gradient, name, colour
-    "reptile": (reptile, "Reptile", "#0072B2"),
+METHODS = {  # --update: where φ moves to, name, colour
+    "reptile": (inner_loop, "Reptile", "#0072B2"),
     "fomaml": (fomaml, "FOMAML", "#009E73"),
     "joint": (joint, "joint training", "#E69F00"),
     "maml": (maml, "MAML", "#D55E00"),
@@ -40,29 +41,27 @@ SIZE = 12, 6.4  # of the picture, in inches
 
 
 def draw_sine(rng):
-    """A task (b, a): phase b ~ U[0, 2π] and amplitude a ~ U[0.1, 5]."""
+    """A task (a, b): amplitude a ~ U[0.1, 5] and phase b ~ U[0, 2π], drawn first."""
     b = 2 * np.pi * rng.random()
     a = 0.1 + (5 - 0.1) * rng.random()
-    return b, a
+    return a, b
 
 
 def sine(task, x):
-    """a sin(x + b) for task (b, a)."""
-    b, a = task
+    """a sin(x + b) for task (a, b)."""
+    a, b = task
     return a * np.sin(x + b)
 
 
 def sample_sines(rng, T):
     """T tasks, each with its 50 points in random order: x and y, both (5, T, 10, 1)."""
-    tasks, orders = [], []
-    for _ in range(T):
-        tasks.append(draw_sine(rng))
-        orders.append(rng.permutation(len(X)))
-
-    b, a = np.transpose(tasks)[..., None, None]  # (T, 1, 1) each
-    x = X[np.array(orders)]  # (T, 50, 1)
-    x = x.reshape(T, 5, B, 1).swapaxes(0, 1)  # five mini-batches of each task
-    return x, sine((b, a), x)
+    x = np.empty((5, T, B, 1))
+    y = np.empty((5, T, B, 1))
+    for t in range(T):
+        task = draw_sine(rng)
+        x[:, t] = rng.permutation(X).reshape(5, B, 1)  # five mini-batches
+        y[:, t] = sine(task, x[:, t])
+    return x, y
 
 
 def support_and_query(rng, T):
@@ -101,7 +100,7 @@ def pytorch_init(net, seed):
 # What a network has learnt
 
 
-def functions(net, weights):
+def curves(net, weights):
     """The outputs on the 50 points of networks with weights (..., P): (..., 50, 1)."""
     networks = weights.reshape(-1, net.num_params)
     x = np.broadcast_to(X, (len(networks), *X.shape))
@@ -132,13 +131,13 @@ def tangent_kernel(net, phi, x=X):
 
 def predictions(net, phi, task, x_train, alpha, steps):
     """The curves, (len(steps), 50, 1), after each of `steps` on x_train (10, 1)."""
-    y_train = sine(task, x_train)
-    phis, _ = adapt(net, phi, x_train, y_train, alpha, max(steps), trajectory=True)
-    return functions(net, phis[list(steps)])
+    x, y = every_step(x_train, sine(task, x_train), max(steps))
+    phis, _ = trajectory(net, phi, x, y, alpha)
+    return curves(net, phis[list(steps)])
 
 
 def new_sines(seed, T):
-    """T new tasks (b, a), (T, 1, 1) each, and x, ten different points of each.
+    """T new tasks (a, b), (T, 1, 1) each, and x, ten different points of each.
 
     They have a generator of their own, so that the training's draws stay as they are.
     """
@@ -146,7 +145,7 @@ def new_sines(seed, T):
     b = rng.uniform(0, 2 * np.pi, (T, 1, 1))
     a = rng.uniform(0.1, 5, (T, 1, 1))
     order = rng.random((T, len(X))).argsort()
-    return (b, a), X[order[:, :B]]
+    return (a, b), X[order[:, :B]]
 
 
 def evaluate(net, phi, alpha, seed, T=1000, steps=(0, 1, 8, 16, 32)):
@@ -222,10 +221,9 @@ class Picture:
 
     def draw_star(self, axes, phi):
         """New tasks, and the way from φ towards each. Returns their mean error."""
-        y_new = sine(self.new_tasks, self.x_new)
-        phis, _ = adapt(NETWORK, phi, self.x_new, y_new, ALPHA, self.steps,
-                        trajectory=True)
-        outputs = functions(NETWORK, phis)  # (steps + 1, T, 50, 1)
+        x, y = every_step(self.x_new, sine(self.new_tasks, self.x_new), self.steps)
+        phis, _ = trajectory(NETWORK, phi, x, y, ALPHA)
+        outputs = curves(NETWORK, phis)  # (steps + 1, T, 50, 1)
         targets = sine(self.new_tasks, X)  # (T, 50, 1)
 
         p, q = np.moveaxis(plane(outputs), -1, 0)  # (steps + 1, T) each
@@ -245,8 +243,8 @@ class Picture:
         axes.plot(self.x_train, sine(self.task, self.x_train), "ko", markersize=8,
                   zorder=3, label="ten points")
 
-        curves = predictions(NETWORK, phi, self.task, self.x_train, ALPHA, steps)
-        for k, curve in zip(steps, curves):
+        after = predictions(NETWORK, phi, self.task, self.x_train, ALPHA, steps)
+        for k, curve in zip(steps, after):
             darkness = 0.15 + np.log2(k + 1) / 4
             label = "after 1 step" if k == 1 else f"after {k} steps"
             axes.plot(X, curve, color=plt.cm.plasma_r(darkness), linewidth=3,
@@ -256,18 +254,20 @@ class Picture:
 # The demo
 
 
-def meta_train(args, start, rng, picture):
-    """Meta-train and print the results: a generator of (iteration, φ), to be drawn."""
-    meta_gradient, name, _ = METHODS[args.update]
+def meta_train(args, start, rng, task, x_train):
+    """Meta-train and print the results: a generator of (iteration, φ), to be drawn.
+
+    task, x_train  the plotted sine and its ten points
+    """
+    update, name, _ = METHODS[args.update]
     ever_faster = np.rint(args.iterations * np.linspace(0, 1, 25) ** 3)
     shown = {1, 2, 3, *ever_faster}
 
     yield 0, start
-    for i, phi in train(NETWORK, start, sample_sines, rng, meta_gradient, alpha=ALPHA,
+    for i, phi in train(NETWORK, start, sample_sines, rng, update, alpha=ALPHA,
                         epsilon=EPSILON, iterations=args.iterations,
                         meta_batch=args.meta_batch):
         if i in (1, args.iterations) or i % 1000 == 0:  # as the gist does
-            task, x_train = picture.task, picture.x_train
             curve = predictions(NETWORK, phi, task, x_train, ALPHA, [32])
             loss = np.square(curve - sine(task, X)).mean()
             print(f"iteration {i:<6} loss on plotted curve {loss:.3f}", flush=True)
@@ -280,13 +280,12 @@ def meta_train(args, start, rng, picture):
         yield i, phi
 
 
-def at_least(least):
-    """A type for argparse: a whole number, `least` or more."""
+def whole_number(least, most):
+    """A type for argparse: a whole number from `least` to `most`."""
     def number(text):
-        value = int(text)
-        if value < least:
-            raise ValueError
-        return value
+        if not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not in {least} ... {most}")
+        return int(text)
 
     return number
 
@@ -305,14 +304,14 @@ def parse(argv):
     """The command line's options."""
     parser = argparse.ArgumentParser(
         description="Watch Reptile find phi on sine waves.")
-    parser.add_argument("--iterations", type=at_least(1), default=30_000,
+    parser.add_argument("--iterations", type=whole_number(1, 10**9), default=30_000,
                         help="outer steps (default: 30000; 5000 show the effect)")
-    parser.add_argument("--seed", type=at_least(0), default=0,
+    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0,
                         help="of the network and the tasks (default: 0)")
-    parser.add_argument("--meta-batch", type=at_least(1), default=1,
+    parser.add_argument("--meta-batch", type=whole_number(1, 1000), default=1,
                         help="tasks per iteration (default: 1)")
     parser.add_argument("--update", choices=METHODS, default="reptile",
-                        help="meta-gradient (default: reptile)")
+                        help="how phi moves (default: reptile)")
     parser.add_argument("--no-plot", action="store_true", help="open no window")
     parser.add_argument("--save", type=picture_file, metavar="FILE",
                         help="open no window, but save the last picture (.png, .pdf, "
@@ -324,31 +323,34 @@ def main(argv=None):
     """Run the command line."""
     args = parse(argv)
     plt.rcParams.update({"font.size": 14, "toolbar": "None"})
-    no_window = args.no_plot or args.save or plt.get_backend().lower() == "agg"
-    figure = Figure(SIZE) if no_window else plt.figure("Reptile", SIZE)
+    if args.no_plot or args.save:
+        figure = Figure(SIZE)
+    else:
+        figure = plt.figure("Reptile", SIZE)
+    window = figure.canvas.required_interactive_framework  # None without a display
 
     # As in the gist, one generator draws the plotted sine, its points, then the tasks.
     rng = np.random.RandomState(args.seed)
     task = draw_sine(rng)
     x_train = X[rng.choice(len(X), size=B)]
+    frames = meta_train(args, pytorch_init(NETWORK, args.seed), rng, task, x_train)
     picture = Picture(figure, args.update, task, x_train, args.seed)
-    frames = meta_train(args, pytorch_init(NETWORK, args.seed), rng, picture)
 
-    if no_window and (args.save is None or args.save.suffix != ".gif"):
-        for last in frames:
-            pass
-        if args.save:
-            picture.draw(last)
-            figure.savefig(args.save)
+    if window or (args.save and args.save.suffix == ".gif"):
+        # An init_func, as without one FuncAnimation takes the first frame for itself.
+        film = FuncAnimation(figure, picture.draw, frames, init_func=lambda: None,
+                             repeat=False, save_count=100, cache_frame_data=False)
+        if window:
+            plt.show()
+        else:
+            film.save(args.save, PillowWriter(fps=2.5), dpi=72)
         return
 
-    # An init_func, as without one FuncAnimation takes the first frame for itself.
-    animation = FuncAnimation(figure, picture.draw, frames, init_func=lambda: None,
-                              repeat=False, save_count=100, cache_frame_data=False)
+    for last in frames:
+        pass
     if args.save:
-        animation.save(args.save, PillowWriter(fps=2.5), dpi=72)
-    else:
-        plt.show()
+        picture.draw(last)
+        figure.savefig(args.save)
 
 
 if __name__ == "__main__":

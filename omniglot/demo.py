@@ -15,10 +15,6 @@ But: an MLP, no convolutions. Drawings are centred and scaled; for training they
 also turned, mirrored and deformed. Each query is classified by itself.
 """
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more only gets in the way
-
 import argparse
 import signal
 from concurrent.futures import ProcessPoolExecutor
@@ -31,7 +27,7 @@ import numpy as np
 from omniglot import data, figures
 from omniglot.data import accuracy, draw_tasks
 from omniglot.kernel import correlation, judge, tangent_kernel
-from reptile import MLP, Adam, adapt, fomaml, joint, maml, reptile, train
+from reptile import MLP, Adam0, adapt, fomaml, inner_loop, joint, maml, train
 
 STEPS = 1, 5, 50    # inner steps on a new task, in the table
 PROGRESS_STEPS = 5  # and while φ is trained
@@ -42,15 +38,15 @@ STUDENT = 4.303     # 97.5 % quantile of Student's t for three seeds
 # How a φ is trained
 
 class Method(NamedTuple):
-    """A meta-gradient, and its settings."""
+    """An update, and its settings."""
 
-    meta_gradient: object
+    update: object           # as in `train`
     alpha: float             # inner step size for five classes
     epsilon: float           # outer step size, falling linearly to zero
     k: int                   # inner gradients
     support: int = 0         # 0: k disjoint mini-batches; K: see `support_and_query`
     test_alpha: float = None  # inner step size at test, if it is not alpha
-    inner: type = None       # optimiser of the inner loop, None or Adam
+    inner: type = None       # optimiser of the inner loop, None or Adam0
     outer: type = None       # and of φ
     shots: int = 10          # drawings of each class in a task
     meta_batch: int = 5      # tasks an iteration
@@ -63,15 +59,15 @@ class Method(NamedTuple):
         return data.task_distribution(pictures, N, self.k, self.shots, self.turns)
 
 
-# Step sizes as benchmarks/tune_omniglot.py chose them, on two alphabets of small1 that
-# were held out (figures/omniglot_tuning.txt). With Adam outside, ε is its step size.
+# Step sizes as experiments/omniglot_tuning.py chose them, on two alphabets of small1 that
+# were held out (experiments/results/omniglot_tuning.txt). With Adam outside, ε is its step size.
 METHODS = {
     "random": Method(None, 0.2, 0.0, k=0),  # only adapted, never trained
     "joint": Method(joint, 0.2, 0.1, k=1),
     "fomaml": Method(fomaml, 0.01, 0.5, k=4, support=1, test_alpha=0.2),
-    "maml": Method(maml, 0.4, 0.000125, k=5, outer=Adam),
-    "reptile": Method(reptile, 0.1, 1.0, k=5),
-    "reptile-adam": Method(reptile, 0.002, 0.165, k=5, inner=Adam),
+    "maml": Method(maml, 0.4, 0.000125, k=5, outer=Adam0),
+    "reptile": Method(inner_loop, 0.1, 1.0, k=5),
+    "reptile-adam": Method(inner_loop, 0.002, 0.165, k=5, inner=Adam0),
 }
 INPUTS = {"pixels": data.pixels, "edges": data.edges}
 TITLES = {
@@ -90,7 +86,7 @@ class Learner(NamedTuple):
     net: MLP
     phi: np.ndarray
     alpha: float        # for five classes
-    adam: Adam = None   # None for plain steps; else with the state it has from training
+    adam: Adam0 = None  # None for plain steps; else with the state it has from training
     inputs: object = data.pixels  # what it sees of a picture
 
     def step_size(self, N):
@@ -109,7 +105,7 @@ def meta_train(method, net, pictures, iterations, seed, inputs=data.pixels):
     at_test = in_training._replace(alpha=method.test_alpha or method.alpha)
 
     yield 0, at_test
-    if method.meta_gradient is None:
+    if method.update is None:
         return
 
     tasks = method.tasks(pictures, N)
@@ -119,7 +115,7 @@ def meta_train(method, net, pictures, iterations, seed, inputs=data.pixels):
         return inputs(x), y
 
     training = train(
-        net, phi, sample, rng, method.meta_gradient,
+        net, phi, sample, rng, method.update,
         alpha=in_training.step_size(N), epsilon=method.epsilon, iterations=iterations,
         meta_batch=method.meta_batch, inner=inner, outer=outer)
     tenths = {iterations * i // 10 for i in range(1, 11)}
@@ -139,8 +135,8 @@ def first_classes(learner, N):
 
     smaller = MLP([*net.layer_sizes[:-1], N], loss="cross-entropy")
     if adam and adam.t > 0:
-        part = Adam()
-        part.t, part.m, part.v = adam.t, adam.m[kept], adam.v[kept]
+        part = Adam0()
+        part.t, part.v = adam.t, adam.v[kept]
         adam = part
     return learner._replace(net=smaller, phi=phi[kept], adam=adam)
 

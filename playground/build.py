@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reptile import MLP, joint, maml, reptile, train
+from reptile import MLP, inner_loop, joint, maml, train
 from sine_demo import evaluate, sample_sines, support_and_query
 
 SOURCE = Path(__file__).parent
@@ -51,15 +51,15 @@ SEEDS = (0, 1, 2)
 METHODS = {
     "joint": (joint, sample_sines),
     "maml": (maml, support_and_query),
-    "reptile": (reptile, sample_sines),
+    "reptile": (inner_loop, sample_sines),
 }
 
 
-def train_once(meta_gradient, sample, epsilon, seed):
+def train_once(update, sample, epsilon, seed):
     """φ, (P,), after one run; None if it diverged."""
     rng = np.random.default_rng(seed)
     phi = NETWORK.init(rng)
-    run = train(NETWORK, phi, sample, rng, meta_gradient, alpha=ALPHA, epsilon=epsilon,
+    run = train(NETWORK, phi, sample, rng, update, alpha=ALPHA, epsilon=epsilon,
                 iterations=ITERATIONS)
     try:
         for _, phi in run:
@@ -79,12 +79,12 @@ def validation_error(phi):
         return np.inf
 
 
-def train_best(meta_gradient, sample):
+def train_best(update, sample):
     """(error, ε, seed, φ) of the run with the smallest validation error."""
     runs = []
     for epsilon in EPSILONS:
         for seed in SEEDS:
-            phi = train_once(meta_gradient, sample, epsilon, seed)
+            phi = train_once(update, sample, epsilon, seed)
             runs.append((validation_error(phi), epsilon, seed, phi))
     return min(runs, key=lambda run: run[0])
 
@@ -92,8 +92,8 @@ def train_best(meta_gradient, sample):
 def train_sines():
     """{name: φ}, the best of each method."""
     phis = {}
-    for name, (meta_gradient, sample) in METHODS.items():
-        error, epsilon, seed, phi = train_best(meta_gradient, sample)
+    for name, (update, sample) in METHODS.items():
+        error, epsilon, seed, phi = train_best(update, sample)
         phis[name] = phi
         print(f"{name}: epsilon {epsilon}, seed {seed}, validation error {error:.3f}",
               flush=True)

@@ -12,7 +12,7 @@ with the mistakes that people really make; for any other, both values are shown.
 
 import numpy as np
 
-from reptile import MLP, inner_loop
+from reptile import MLP, inner_loop, trajectory
 from sine_demo import NETWORK, sample_sines
 
 
@@ -130,7 +130,7 @@ def wrong_loops(net, phi, x, y, alpha, epsilon):
     def gradients(weights, i):
         return net.loss_and_gradient(weights, x[i], y[i])[1]
 
-    _, grads = inner_loop(net, phi, x, y, alpha, trajectory=True)
+    _, grads = trajectory(net, phi, x, y, alpha)
     at_phi = sum(gradients(phi, i) for i in range(len(x)))
 
     one_by_one = phi
@@ -168,7 +168,7 @@ def check_updates(answer):
     if not isinstance(mine, tuple | list) or len(mine) != 3:
         return "not yet: return three arrays, Reptile's, FOMAML's and MAML's"
 
-    path, (g1, g2, g3) = inner_loop(net, phi, x, y, alpha, trajectory=True)
+    path, (g1, g2, g3) = trajectory(net, phi, x, y, alpha)
     at_phi = [net.loss_and_gradient(phi, x_i, y_i)[1] for x_i, y_i in zip(x, y)]
 
     def factors(*steps, v=g3, at=path, batch=(0, 1, 2), alpha=alpha):
@@ -230,7 +230,7 @@ def check_expansion(answer):
     if line:
         return line
 
-    path, g = inner_loop(net, phi, x, y, alpha, trajectory=True)
+    path, g = trajectory(net, phi, x, y, alpha)
     g1, g2 = (net.loss_and_gradient(phi, x[i], y[i])[1] for i in range(2))
 
     def H(i, v, at=phi):

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Image, display
 from PIL import Image as Picture
 
-from reptile import adapt, inner_loop
-from sine_demo import B, X, draw_sine, evaluate, functions, new_sines, plane, sine
+from reptile import adapt, every_step, trajectory
+from sine_demo import B, X, curves, draw_sine, evaluate, new_sines, plane, sine
 
 ROOT = Path(__file__).parents[1]
-RACE = ROOT / "benchmarks" / "race.json"  # written by benchmarks/race.py
+RACE = ROOT / "experiments" / "results" / "race.json"
 
 COLOURS = {
     "Reptile": "#0072B2",
@@ -76,6 +75,8 @@ def show(figure):
                                                      dither=Picture.Dither.NONE)
     file = io.BytesIO()
     few.save(file, format="png", optimize=True)
+    from IPython.display import Image, display  # here, as only notebooks have it
+
     display(Image(file.getvalue()))
 
 
@@ -89,7 +90,7 @@ def diverged(error):
 
 def name_divergence(net, start, phi, alpha, epsilon):
     """If training from `start` to phi has diverged, say which step size did it."""
-    y = sine((0.0, 5.0), X)  # the largest sine; none has a larger gradient
+    y = sine((5.0, 0.0), X)  # the largest sine; none has a larger gradient
     before, at_phi = net.loss(start, X, y), net.loss(phi, X, y)
     if not diverged(at_phi):
         return
@@ -214,12 +215,13 @@ def star(net, phis, alpha, names=None, steps=8):
         draw_plane(panel, title)
         panel.plot(*plane(targets).T, "kx", markersize=11, markeredgewidth=2)
         try:
-            path, _ = adapt(net, phi, x, sine(task, x), alpha, steps, trajectory=True)
+            path, _ = trajectory(net, phi, *every_step(x, sine(task, x), steps),
+                                 alpha)
         except FloatingPointError:
             panel.set_title(f"{title}\ndiverged")
             continue
 
-        outputs = functions(net, path)  # (steps + 1, T, 50, 1)
+        outputs = curves(net, path)  # (steps + 1, T, 50, 1)
         error = np.square(outputs[-1] - targets).mean()
         rays = plane(outputs)
         panel.plot(*np.moveaxis(rays, -1, 0), color=COLOURS[name], linewidth=2)
@@ -243,7 +245,7 @@ def before_after(net, phis, alpha, steps=(0, 1, 2, 8)):
     x = X[rng.choice(len(X), size=B)]  # with replacement, as there
 
     for panel, (name, phi) in zip(axes, phis.items()):
-        path, _ = adapt(net, phi, x, sine(task, x), alpha, steps[-1], trajectory=True)
+        path, _ = trajectory(net, phi, *every_step(x, sine(task, x), steps[-1]), alpha)
         panel.plot(X, sine(task, X), "k--", linewidth=2, label="the sine")
         for n, shade in zip(steps, np.linspace(0.1, 0.9, len(steps))):
             curve = net.predict(path[n], X)
@@ -285,14 +287,14 @@ def two_loops(net, phi, alpha, k, epsilon):
     x = X[order[: B * k]].reshape(k, 1, B, 1)  # mini-batches of one task
     draw_plane(left, "Inner loop, thin; outer step, thick")
     try:
-        path, _ = inner_loop(net, phi, x, sine(task, x), alpha, trajectory=True)
+        path, _ = trajectory(net, phi, x, sine(task, x), alpha)
     except FloatingPointError:
         left.set_title("The inner loop diverged")
         path = np.full((k + 1, 1, len(phi)), np.nan, phi.dtype)
 
     W = path[-1, 0]
     new = phi + epsilon * (W - phi)
-    places = plane(functions(net, path[:, 0]))
+    places = plane(curves(net, path[:, 0]))
     target, moved = plane(sine(task, X)), plane(net.predict(new, X))
     left.plot(*target, "kx", markersize=16, markeredgewidth=3)
     left.plot(*places.T, "ko-", linewidth=2, markerfacecolor="white")

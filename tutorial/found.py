@@ -7,10 +7,6 @@ step on one point, from a random φ and from Reptile's. Below: the tangent kerne
 each, which says how far the output at x moves when one step pulls at x₀.
 """
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
-
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -1,8 +1,8 @@
 """A race on sines: Reptile, FOMAML and MAML, each at its best outer step size.
 
-    python benchmarks/race.py
+    python -m experiments.race
 
-takes about half an hour on one core and writes benchmarks/race.json, which lesson 2
+takes about half an hour on one core and writes experiments/results/race.json, which lesson 2
 of the tutorial draws.
 
 The sine demo's network and α, five tasks an iteration, k = 5 inner steps for Reptile.
@@ -21,18 +21,15 @@ All runs of a method advance together: row r of `phi` is run r.
 """
 
 import json
-import os
 from pathlib import Path
 from time import process_time
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
-
 import numpy as np
 
-from reptile import Adam, fomaml, maml, reptile
+from reptile import Adam0, fomaml, inner_loop, maml
 from sine_demo import ALPHA, NETWORK, evaluate, sample_sines, support_and_query
 
-RESULTS = Path(__file__).with_name("race.json")
+RESULTS = Path(__file__).parent / "results" / "race.json"
 
 TASKS = 5  # an iteration, for each run
 ITERATIONS = 6000
@@ -43,12 +40,12 @@ STUDENT = 2.262  # 97.5 % quantile of Student's t for RUNS − 1 degrees of free
 
 
 METHODS = {
-    "Reptile": (reptile, sample_sines),
+    "Reptile": (inner_loop, sample_sines),
     "FOMAML": (fomaml, support_and_query),
     "MAML": (maml, support_and_query),
     "FOMAML, 5 mini-batches": (fomaml, sample_sines),
     "MAML, 5 mini-batches": (maml, sample_sines),
-    "Reptile, MAML's points": (reptile, support_and_query),
+    "Reptile, MAML's points": (inner_loop, support_and_query),
 }
 
 OUTER_STEPS = {  # does ε fall?, and where the search for ε begins
@@ -59,9 +56,9 @@ OUTER_STEPS = {  # does ε fall?, and where the search for ε begins
 
 def meta_train(method, outer_step, epsilon, runs, seed):
     """Yield φ, (runs, P), after each iteration."""
-    meta_gradient, sample = METHODS[method]
+    update, sample = METHODS[method]
     falling, _ = OUTER_STEPS[outer_step]
-    outer = Adam()
+    outer = Adam0()
 
     rng = np.random.default_rng(seed)
     phi = np.array([NETWORK.init(rng) for _ in range(runs)])
@@ -69,11 +66,11 @@ def meta_train(method, outer_step, epsilon, runs, seed):
     for i in range(ITERATIONS):
         x, y = sample(rng, runs * TASKS)
         starts = np.repeat(phi, TASKS, axis=0)  # (runs * TASKS, P)
-        g = meta_gradient(NETWORK, starts, x, y, ALPHA)
-        g = g.reshape(runs, TASKS, -1).mean(axis=1)  # (runs, P)
+        W = update(NETWORK, starts, x, y, ALPHA)
+        W = W.reshape(runs, TASKS, -1).mean(axis=1)  # (runs, P)
 
         eps = epsilon * (1 - i / ITERATIONS) if falling else epsilon
-        phi = outer.step(phi, g, eps)
+        phi = outer.step(phi, (phi - W) / ALPHA, eps)
         yield phi
 
 

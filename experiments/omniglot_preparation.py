@@ -1,6 +1,6 @@
 """What the preparation of Omniglot's drawings brings, one thing after another.
 
-    python benchmarks/omniglot_preparation.py       about 3 minutes of one core
+    python -m experiments.omniglot_preparation      about 3 minutes of one core
 
 Raw: the whole sheet, shrunk to 20 x 20 pixels. Then centred and scaled; then with
 deformed copies to train on; then turned and mirrored, as more characters; then edges
@@ -11,13 +11,10 @@ the preparation was chosen. Right: on small2, which had no say.
 
 from functools import partial
 
-from omniglot import demo  # before NumPy, as it tells BLAS to take one thread
-
-# isort: split
 import numpy as np
 from PIL import Image
 
-from omniglot import data
+from omniglot import data, demo
 from reptile import MLP
 
 ITERATIONS, TASKS, STEPS = 2000, 400, 50

@@ -1,7 +1,7 @@
 """Choose the settings of each method of omniglot/demo.py, on held-out alphabets.
 
-    python benchmarks/tune_omniglot.py             about an hour of one core
-    python benchmarks/tune_omniglot.py maml        one method
+    python -m experiments.omniglot_tuning          about an hour of one core
+    python -m experiments.omniglot_tuning maml        one method
 
 One rule for all. Train in 5-way tasks for 2,000 iterations on three alphabets of
 small1, and judge on the first two, Balinese and Early Aramaic, by the mean of the
@@ -21,14 +21,11 @@ the file that the demo is tested on, small2, is never opened.
 import sys
 from functools import cache
 
-from omniglot import demo  # before NumPy, as it tells BLAS to take one thread
-
-# isort: split
 import numpy as np
 
-from omniglot import data
+from omniglot import data, demo
 from omniglot.demo import Method
-from reptile import MLP, Adam, fomaml, joint, maml, reptile
+from reptile import MLP, Adam0, fomaml, inner_loop, joint, maml
 
 ITERATIONS, TASKS, N = 2000, 200, 5
 MARGIN = 0.3  # points
@@ -39,14 +36,14 @@ STARTS = {
     "random": [Method(None, 0.2, 0.0, k=0)],
     "joint": [Method(joint, 0.2, 0.1, k=1)],
     "fomaml": [Method(fomaml, alpha, epsilon, outer=outer, test_alpha=0.2, **deal)
-               for outer, epsilon in ((None, 0.5), (Adam, 0.001))
+               for outer, epsilon in ((None, 0.5), (Adam0, 0.001))
                for alpha in (0.01, 0.1)
                for deal in DEALS],
     "maml": [Method(maml, 0.4, epsilon, outer=outer, **deal)
-             for outer, epsilon in ((None, 0.5), (Adam, 0.001))
+             for outer, epsilon in ((None, 0.5), (Adam0, 0.001))
              for deal in DEALS],
-    "reptile": [Method(reptile, 0.1, 1.0, **deal) for deal in DEALS],
-    "reptile-adam": [Method(reptile, 0.002, 0.33, k=k, inner=Adam) for k in (5, 10)],
+    "reptile": [Method(inner_loop, 0.1, 1.0, **deal) for deal in DEALS],
+    "reptile-adam": [Method(inner_loop, 0.002, 0.33, k=k, inner=Adam0) for k in (5, 10)],
 }
 STARTS = {  # each with its α at test
     name: [start._replace(test_alpha=start.test_alpha or start.alpha)
@@ -88,7 +85,7 @@ def walk(start, step_size):
         while worse < 2 and score(changed) >= score(best) - MARGIN:
             value = factor * getattr(changed, step_size)
             changed = changed._replace(**{step_size: value})
-            if changed.epsilon > 1 and changed.meta_gradient is reptile:
+            if changed.epsilon > 1 and changed.update is inner_loop:
                 break
             if score(changed) > score(best):
                 best, worse = changed, 0

@@ -1,6 +1,6 @@
 """Which sums of inner gradients learn: the announcement's figure, and its twin.
 
-    python -m omniglot.gradient_sums --figures figures
+    python -m experiments.gradient_sums --figures figures
 
 Section 6.2 of Nichol, Achiam, Schulman 2018, arXiv:1803.02999v3: train by g1, g2 and so
 on alone, and by sums of them. At an equal outer step size ε, as in the paper, longer
@@ -16,14 +16,11 @@ import argparse
 import signal
 from pathlib import Path
 
-from omniglot import demo  # before NumPy, as it tells BLAS to take one thread
-
-# isort: split
 import numpy as np
 
-from omniglot import figures
+from omniglot import demo, figures
 from omniglot.data import SIDE, accuracy
-from reptile import MLP, weighted_sum
+from reptile import MLP, trajectory
 
 SUMS = {  # c of Σ c_i g_i
     "g1": [1],
@@ -43,6 +40,15 @@ NET = MLP([SIDE**2, 256, 128, N], loss="cross-entropy")
 def outer_steps(name):
     """ε of a sum in the two figures: equal ε, and equal ε times number of gradients."""
     return EPSILON, 4 * EPSILON / sum(SUMS[name])
+
+
+def weighted_sum(c):
+    """The update W = φ − α (c_1 g_1 + ... + c_k g_k), for k numbers c."""
+    def update(net, phi, x, y, alpha, inner=None):
+        _, grads = trajectory(net, phi, x, y, alpha, inner)
+        return phi - alpha * sum(c_i * g_i for c_i, g_i in zip(c, grads))
+
+    return update
 
 
 def method(name, epsilon):
@@ -129,7 +135,7 @@ def mean_and_range(values):
 def main(argv=None):
     """Train by each sum from three seeds, twice; print the table, draw the figure."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once
-    p = argparse.ArgumentParser(prog="python -m omniglot.gradient_sums",
+    p = argparse.ArgumentParser(prog="python -m experiments.gradient_sums",
                                 description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     demo.add_data_options(p)
