@@ -137,9 +137,8 @@ def every_step(x, y, steps):
     return x, y
 
 
-# Reptile's relatives. Their arguments are those of `inner_loop`, and like it they return
-# a W, (T, P), for φ to move to: φ − α g, where g is the paper's meta-gradient. Reptile's
-# own is (φ − W) / α, with plain steps g_1 + ... + g_k.
+# Reptile's relatives. Like `inner_loop` they return a W, (T, P), for φ to move towards:
+# φ − α g, where g is the paper's meta-gradient. (Reptile's own is g_1 + ... + g_k.)
 
 
 def joint(net, phi, x, y, alpha, inner=None):
@@ -388,9 +387,8 @@ class Adam0:
         self.v = np.atleast_2d(self.v).mean(axis=0)
 
 
-# What is refused, with a ValueError: what would otherwise broadcast, or be wrong without
-# a word. In the checks that every inner loop passes, the message is put together only
-# where it is needed.
+# What is refused, with a ValueError, as it would be wrong without a word. In the checks
+# that every inner loop passes, the message is put together only where it is needed.
 
 
 def check(fits, message):

@@ -20,8 +20,17 @@ import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 
-from reptile import (MLP, adapt, every_step, fomaml, inner_loop, joint, maml, train,
-                     trajectory)
+from reptile import (
+    MLP,
+    adapt,
+    every_step,
+    fomaml,
+    inner_loop,
+    joint,
+    maml,
+    train,
+    trajectory,
+)
 
 NETWORK = MLP([1, 64, 64, 1])
 ALPHA, EPSILON = 0.02, 0.1  # inner and outer step size
@@ -68,7 +77,7 @@ def support_and_query(rng, T):
     """T tasks in another form, for MAML: x and y, both (5, T, 10, 1).
 
     The first four mini-batches are the same ten points, the support set, as at test;
-    the last one is the query set, ten other points. (For lessons and benchmarks.)
+    the last one is the query set, ten other points. (For lessons and experiments.)
     """
     x, y = sample_sines(rng, T)
     order = [0, 0, 0, 0, 1]
