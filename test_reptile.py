@@ -428,6 +428,8 @@ def test_the_demo_runs_what_its_options_name(update, name, seed, meta_batch, cap
     monkeypatch.setattr(sine_demo, "EPSILON", 0.9)
     init = sine_demo.pytorch_init  # in float64, so that rounding decides nothing
     monkeypatch.setattr(sine_demo, "pytorch_init", lambda *a: init(*a).astype(float))
+    shown = []  # what the picture is made from
+    monkeypatch.setattr(sine_demo, "Picture", lambda *settings: shown.append(settings))
     sine_demo.main(f"--no-plot --iterations 4 --update {update} --seed {seed} "
                    f"--meta-batch {meta_batch}".split())
     printed = capsys.readouterr().out
@@ -455,6 +457,10 @@ def test_the_demo_runs_what_its_options_name(update, name, seed, meta_batch, cap
         curve = net.predict(descend(phi, points, plotted(points), 32), X)
         losses.append(np.square(curve - plotted(X)).mean())
 
+    _, of_update, sine, its_points, of_seed = shown[0]
+    assert (of_update, of_seed) == (update, seed)
+    np.testing.assert_allclose(sine_demo.sine(sine, X), plotted(X))
+    np.testing.assert_allclose(its_points, points)
     found = re.findall(r"iteration (\d+) +loss on plotted curve (\S+)", printed)
     assert [int(i) for i, _ in found] == [1, 4]
     assert [float(loss) for _, loss in found] == pytest.approx(losses[::3], abs=6e-4)
@@ -600,11 +606,12 @@ def demo(*arguments, **environment):
 
 def test_without_a_display_the_demo_prints_and_saves(tmp_path):
     """Oracle: the gist's first loss; a picture on the disk."""
-    process = demo("--iterations", 2, "--save", tmp_path / "a.png")
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
-    assert out.startswith("iteration 1      loss on plotted curve 6.585\n")
-    assert "1,000 new sines" in out
+    saving = demo("--iterations", 2, "--save", tmp_path / "a.png")
+    for process in saving, demo("--iterations", 2, MPLBACKEND="svg"):
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "")
+        assert out.startswith("iteration 1      loss on plotted curve 6.585\n")
+        assert "1,000 new sines" in out
     assert (tmp_path / "a.png").read_bytes()[1:4] == b"PNG"
 
 
