@@ -314,6 +314,19 @@ def test_adam_inside_and_outside_keep_a_state_each():
         np.testing.assert_allclose(ours, phi, atol=1e-12)
 
 
+def test_one_task_an_iteration_unless_told_otherwise():
+    """Oracle: what `sample` is asked for."""
+    asked = []
+
+    def sample(rng, tasks):
+        asked.append(tasks)
+        return lines(rng, tasks)
+
+    rng = np.random.default_rng(0)
+    list(train(NET, START, sample, rng, alpha=0.1, epsilon=0.5, iterations=3))
+    assert asked == [1, 1, 1]
+
+
 @pytest.mark.parametrize("update", [None, joint, fomaml, maml])
 def test_float32_stays_float32(update):
     """Oracle: φ's dtype, though the data are of float64."""

@@ -16,8 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-pytest.importorskip("IPython", reason="the notebook's figures need .[notebook]")
-from reptile import fomaml, maml, reptile
+from reptile import fomaml, inner_loop, maml
 from sine_demo import ALPHA, NETWORK, X, evaluate, tangent_kernel
 from tutorial import figures
 
@@ -138,7 +137,7 @@ def test_lesson_3(monkeypatch):
     assert float(trained[0]) < -2 and int(trained[1]) > 97
 
     measure = n["coefficients"]
-    for method, *table in ((maml, 1, -2), (fomaml, 1, -1), (reptile, 2, -1)):
+    for method, *table in ((maml, 1, -2), (fomaml, 1, -1), (inner_loop, 2, -1)):
         assert np.allclose(measure(method, n["TRAINED"], 1e-5), table, atol=0.01)
     at_use = [runs[5] for runs in n["left"]["Reptile"]]  # α = 0.02
     assert n["alphas"][5] == 0.02 and max(at_use) < 0.7
