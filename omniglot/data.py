@@ -5,9 +5,9 @@ them ("N-way") and a few drawings of each ("K-shot"). The file goes the way of t
 
     1. find a set of drawings, or download it, and read it   find_set, read_drawings
     2. bring each drawing to one place and one size          views, standardise
-    3. prepare a set, and choose what to train on            load_set, load_split
-    4. draw tasks                                            draw_tasks, ...
-    5. choose what a network sees of them                    pixels, edges
+    3. choose what a network sees of a drawing               pixels, edges
+    4. prepare a set, and choose what to train on            load_set, load_split
+    5. draw tasks                                            draw_tasks, ...
     6. judge a classifier by tasks of new characters         accuracy
 
 Source: Lake, Salakhutdinov, Tenenbaum, Science 350:1332 (2015); (c) 2015 Brenden Lake.
@@ -20,13 +20,14 @@ import os
 import urllib.request
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 SOURCE = "https://github.com/brendenlake/omniglot/raw/master/python/"
 CACHE = Path.home() / ".cache" / "reptile-omniglot"  # where downloads are kept
-SETS = {  # name on the command line: file, characters, SHA-256 of the official zip
+SETS = {  # name: file, characters, SHA-256 of the official zip
     "small1": (
         "images_background_small1", 136,
         "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4"),
@@ -90,9 +91,13 @@ def read_drawings(path):
     ValueError if a file is damaged, or shows no dark ink on white paper.
     """
     for name, content in read_files(path):
-        alphabet, character, file = name.split("/")[-3:]
-        if file.startswith("."):  # macOS adds such files to what it packs
+        folders = name.split("/")
+        if folders[-1].startswith("."):  # macOS adds such files to what it packs
             continue
+        if len(folders) < 3:
+            raise ValueError(f"{name} in {path} is not in a folder of a character, in "
+                             "a folder of an alphabet")
+        alphabet, character = folders[-3:-1]
 
         try:
             with Image.open(io.BytesIO(content)) as image:
@@ -127,32 +132,32 @@ def read_files(path):
 
 # 2. One place, one size
 
-SIDE = 20    # pixels of a picture, in width and in height
-SPREAD = 6   # pixels: r.m.s. distance of a character's ink from its middle
+SIDE = 20   # pixels of a picture, in width and in height
+RADIUS = 6  # pixels: r.m.s. distance of a character's ink from its middle
 
 
 def views(ink, matrices=(np.eye(2),)):
     """One drawing, (105, 105), seen through each of n matrices: (n, 400) in 0 ... 1.
 
     Where a character stands, how large it is, and much of its proportions, do not say
-    which it is. Its centre of mass goes to the middle, its width and height half-way to
-    a spread of SPREAD pixels. Then p shows what was at A p, both from the middle, for
-    each matrix A. ValueError if there is no ink.
+    which it is. Its centre of mass goes to the middle. Its size becomes RADIUS, and
+    width and height come half-way to each other. Then the pixel at p shows what was at
+    A p, both counted from the middle, for each matrix A. ValueError without ink.
     """
     # Means of 5 x 5 pixels first: a slight blur, so that strokes overlap.
     image = Image.fromarray(np.asarray(ink, np.float32)).reduce(5)
     centre, sigma = centre_and_sigma(np.asarray(image, np.float64))
 
-    # A character as wide as high has a spread of √2 σ, where σ is either of its two.
-    spread = np.hypot(*sigma)
-    half_way = (spread + 2**0.5 * sigma) / 2
-    scale = np.maximum(half_way, 1) / SPREAD  # a dot stays a dot
+    # A character as wide as high has the radius √2 σ, where σ is either of its two.
+    radius = np.hypot(*sigma)
+    half_way = (radius + 2**0.5 * sigma) / 2
+    scale = np.maximum(half_way, 1) / RADIUS  # a dot stays a dot
 
     pictures = np.empty((len(matrices), SIDE, SIDE), np.float32)
     for picture, A in zip(pictures, matrices):
-        A = scale[:, None] * A
-        offset = centre - A @ [SIDE / 2, SIDE / 2]
-        affine = np.column_stack([A, offset]).ravel()  # as Pillow wants it
+        to_sheet = scale[:, None] * A
+        offset = centre - to_sheet @ [SIDE / 2, SIDE / 2]
+        affine = np.column_stack([to_sheet, offset]).ravel()  # as Pillow wants it
         picture[...] = image.transform(
             (SIDE, SIDE), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
     return pictures.reshape(len(matrices), SIDE**2)
@@ -182,128 +187,7 @@ def prepare(ink):
     return standardise(views(ink)[0])
 
 
-# 3. What to train on, and what to test on
-
-VARIANTS = 8  # deformed copies of each drawing, to train on
-
-
-def load_set(name, folder=None, variants=VARIANTS):
-    """Each character's alphabet, and pictures, (characters, 20, 1 + variants, 400).
-
-    Of each drawing first a picture as it is, then deformed a little, by matrices near
-    the identity: as if more people had drawn it. Pictures are bytes, as they are many.
-    Raises what `find_set` and `read_drawings` do, ValueError if the set is not whole.
-    """
-    path = find_set(name, folder)
-    print(f"preparing {path} ", end="", flush=True)
-    rng = np.random.default_rng(0)
-    characters = {}  # (alphabet, character): pictures of its drawings
-    for alphabet, character, ink in read_drawings(path):
-        matrices = np.eye(2) + rng.uniform(-0.1, 0.1, (1 + variants, 2, 2))
-        matrices[0] = np.eye(2)
-        pictures = np.round(255 * views(ink, matrices)).astype(np.uint8)
-        drawings = characters.setdefault((alphabet, character), [])
-        drawings.append(pictures)
-        if len(drawings) == 20 and len(characters) % 50 == 0:
-            print(".", end="", flush=True)  # one for 50 characters
-    print()
-
-    expected = SETS[name][1]
-    if len(characters) != expected:
-        raise ValueError(f"{path} has {len(characters)} characters, not {expected}")
-    if any(len(drawings) != 20 for drawings in characters.values()):
-        raise ValueError(f"{path} has not 20 drawings of each character")
-
-    alphabets = [alphabet for alphabet, _ in characters]
-    return alphabets, np.array(list(characters.values()))
-
-
-def load_split(train, test, folder=None):
-    """Pictures to train on and to test on; no alphabet is in both.
-
-    As of `load_set`, but to test on there is one picture of each drawing, as it is.
-    Raises what `load_set` does, and ValueError if no alphabet is left to test on.
-    """
-    seen, pictures = load_set(train, folder)
-    alphabets, test_pictures = load_set(test, folder, variants=0)
-
-    new = [i for i, alphabet in enumerate(alphabets) if alphabet not in seen]
-    if not new:
-        raise ValueError(f"--test {test} has no alphabet that --train {train} lacks")
-    return pictures, test_pictures[new]
-
-
-def load_papers_split(seed, folder=None):
-    """The papers' split: 1,200 random characters to train on, the other 423 to test on.
-
-    Shapes and errors as of `load_split`; an alphabet may be in both.
-    """
-    sets = [load_set(name, folder)[1] for name in ("background", "evaluation")]
-    pictures = np.concatenate(sets)
-    order = np.random.default_rng(seed).permutation(len(pictures))
-    return pictures[order[:1200]], pictures[order[1200:], :, :1]
-
-
-# 4. Tasks
-
-# The eight symmetries of the square, quarter-turns and mirrored, as orders of pixels.
-PIXELS = np.arange(SIDE**2).reshape(SIDE, SIDE)
-TURNS = [np.rot90(PIXELS, quarters).ravel() for quarters in range(4)]
-TURNS += [np.rot90(PIXELS.T, quarters).ravel() for quarters in range(4)]
-
-
-def draw_tasks(rng, pictures, T, N, S, turns=1):
-    """T tasks of N classes, S drawings of each: (T, N, S, 400), no drawing twice.
-
-    pictures  (characters, 20, variants, 400): of a drawing, any variant is taken
-    turns     8 if a character turned or mirrored is another character, as in training
-    """
-    characters, drawings, variants, _ = pictures.shape
-    classes = [rng.choice(characters * turns, N, replace=False) for _ in range(T)]
-    character, turn = np.divmod(classes, turns)  # (T, N) each
-    drawing = rng.random((T, N, drawings)).argsort(axis=2)[:, :, :S]
-    variant = rng.integers(variants, size=drawing.shape)
-
-    x = pictures[character[:, :, None], drawing, variant]  # (T, N, S, 400)
-    for i in range(1, turns):
-        x[turn == i] = x[turn == i][..., TURNS[i]]
-    return standardise(x)
-
-
-def task_distribution(pictures, N, k, S, turns=8):
-    """`sample` for `train`: all N S drawings of a task, in k disjoint mini-batches."""
-
-    def sample(rng, T):
-        x = draw_tasks(rng, pictures, T, N, S, turns).reshape(T, N * S, -1)
-        order = rng.random((T, N * S)).argsort(axis=1)  # a shuffle of each task
-        order = order.reshape(T, k, -1).swapaxes(0, 1)  # (k, T, B)
-        labels = order // S  # each class has S drawings, one after another
-        return x[np.arange(T)[:, None], order], labels
-
-    return sample
-
-
-def support_and_query(pictures, N, k, S, K):
-    """`sample` for `train` as MAML is tested: k − 1 steps on one support set, of K
-    drawings a class, and for the last gradient the other S − K drawings, the query set.
-
-    A mini-batch has the query set's size at each step: the support set fills it by
-    being repeated, which changes no mean. S − K is a multiple of K.
-    """
-
-    def sample(rng, T):
-        x = draw_tasks(rng, pictures, T, N, S, turns=8)
-        support = np.repeat(x[:, :, :K], (S - K) // K, axis=2)
-        query = x[:, :, K:]
-        steps = [support] * (k - 1) + [query]
-        x = np.array(steps).reshape(k, T, N * (S - K), -1)
-        labels = np.arange(N).repeat(S - K)
-        return x, np.broadcast_to(labels, x.shape[:-1])  # (k, T, B, n_in), (k, T, B)
-
-    return sample
-
-
-# 5. What a network sees of a picture
+# 3. What a network sees of a drawing
 
 def pixels(x):
     """The pictures as they are."""
@@ -332,12 +216,146 @@ def edges(x):
     return standardise(faint_and_strong.reshape(x.shape))
 
 
+INPUTS = {"pixels": pixels, "edges": edges}
+
+
+class Drawings(NamedTuple):
+    """Drawings of many characters, and what a network sees of each."""
+
+    pictures: np.ndarray  # (characters, 20, variants, 400), in 0 ... 255
+    see: object = pixels  # from standardised pictures, (..., 400), to inputs
+
+
+# 4. What to train on, and what to test on
+
+VARIANTS = 8  # deformed copies of each drawing, to train on
+
+
+def load_set(name, folder=None, variants=VARIANTS):
+    """Each character's alphabet, and pictures, (characters, 20, 1 + variants, 400).
+
+    Of each drawing first a picture as it is, then deformed a little, by matrices near
+    the identity: as if more people had drawn it. Pictures are bytes, as they are many.
+    Raises what `find_set` and `read_drawings` do, ValueError if the set is not whole.
+    """
+    path = find_set(name, folder)
+    print(f"preparing {path.name} ", end="", flush=True)
+    rng = np.random.default_rng(0)
+    characters = {}  # (alphabet, character): pictures of its drawings
+    for alphabet, character, ink in read_drawings(path):
+        matrices = np.eye(2) + rng.uniform(-0.1, 0.1, (1 + variants, 2, 2))
+        matrices[0] = np.eye(2)
+        pictures = np.round(255 * views(ink, matrices)).astype(np.uint8)
+        drawings = characters.setdefault((alphabet, character), [])
+        drawings.append(pictures)
+        if len(drawings) == 20 and len(characters) % 50 == 0:
+            print(".", end="", flush=True)  # one for 50 characters
+    print()
+
+    expected = SETS[name][1]
+    if len(characters) != expected:
+        raise ValueError(f"{path} has {len(characters)} characters, not {expected}")
+    if any(len(drawings) != 20 for drawings in characters.values()):
+        raise ValueError(f"{path} has not 20 drawings of each character")
+
+    alphabets = [alphabet for alphabet, _ in characters]
+    return alphabets, np.array(list(characters.values()))
+
+
+def load_split(train, test, see=pixels, folder=None):
+    """Drawings to train on and to test on, of two sets; no alphabet is in both.
+
+    To test on there is one picture of each drawing, as it is. Raises what `load_set`
+    does, and ValueError if no alphabet is left to test on.
+    """
+    seen, pictures = load_set(train, folder)
+    alphabets, test_pictures = load_set(test, folder, variants=0)
+
+    new = [i for i, alphabet in enumerate(alphabets) if alphabet not in seen]
+    if not new:
+        raise ValueError(f"{test} has no alphabet that {train} lacks")
+    return Drawings(pictures, see), Drawings(test_pictures[new], see)
+
+
+def load_papers_split(seed, see=pixels, folder=None):
+    """The papers' split: 1,200 random characters to train on, the other 423 to test on.
+
+    All else is as in `load_split`, but an alphabet may be in both.
+    """
+    sets = [load_set(name, folder)[1] for name in ("background", "evaluation")]
+    pictures = np.concatenate(sets)
+    order = np.random.default_rng(seed).permutation(len(pictures))
+    train, test = order[:1200], order[1200:]
+    return Drawings(pictures[train], see), Drawings(pictures[test, :, :1], see)
+
+
+# 5. Tasks
+
+# The eight symmetries of the square, quarter-turns and mirrored, as orders of pixels.
+PIXELS = np.arange(SIDE**2).reshape(SIDE, SIDE)
+TURNS = [np.rot90(PIXELS, quarters).ravel() for quarters in range(4)]
+TURNS += [np.rot90(PIXELS.T, quarters).ravel() for quarters in range(4)]
+
+
+def draw_tasks(rng, drawings, T, N, S, turns=1):
+    """T tasks of N classes, S drawings of each, as the network sees them.
+
+    Returns inputs, (T, N, S, n_in). No drawing is met twice in a task; which of its
+    variants is taken, is random. With turns = 8, as in training, a character that is
+    turned or mirrored is another character.
+    """
+    pictures = drawings.pictures
+    characters, people, variants, _ = pictures.shape
+    classes = [rng.choice(characters * turns, N, replace=False) for _ in range(T)]
+    character, turn = np.divmod(classes, turns)  # (T, N) each
+    person = rng.random((T, N, people)).argsort(axis=2)[:, :, :S]
+    variant = rng.integers(variants, size=person.shape)
+
+    x = pictures[character[:, :, None], person, variant]  # (T, N, S, 400)
+    for i in range(1, turns):
+        x[turn == i] = x[turn == i][..., TURNS[i]]
+    return drawings.see(standardise(x))
+
+
+def mini_batches(drawings, N, k, S, turns=8):
+    """`sample` for `train`: all N S drawings of a task, in k disjoint mini-batches."""
+
+    def sample(rng, T):
+        x = draw_tasks(rng, drawings, T, N, S, turns).reshape(T, N * S, -1)
+        order = rng.random((T, N * S)).argsort(axis=1)  # a shuffle of each task
+        order = order.reshape(T, k, -1).swapaxes(0, 1)  # (k, T, B)
+        labels = order // S  # each class has S drawings, one after another
+        return x[np.arange(T)[:, None], order], labels
+
+    return sample
+
+
+def support_and_query(drawings, N, k, S, turns=8):
+    """`sample` for `train`: k − 1 steps on one drawing of each class, the support set,
+    and for the last gradient the other S − 1, the query set. So a task is tested.
+
+    All mini-batches have one size: the support set is repeated until it has the query
+    set's, which changes no mean.
+    """
+
+    def sample(rng, T):
+        x = draw_tasks(rng, drawings, T, N, S, turns)
+        support = np.repeat(x[:, :, :1], S - 1, axis=2)
+        query = x[:, :, 1:]
+        steps = [support] * (k - 1) + [query]
+        x = np.array(steps).reshape(k, T, N * (S - 1), -1)
+        labels = np.arange(N).repeat(S - 1)
+        return x, np.broadcast_to(labels, x.shape[:-1])  # (k, T, B, n_in), (k, T, B)
+
+    return sample
+
+
 # 6. How good a classifier is
 
 QUERIES = 5  # drawings of each class to judge by
 
 
-def accuracy(classify, pictures, N, K, T, seed):
+def accuracy(classify, drawings, N, K, T, seed):
     """Right answers (%) in each of T N-way K-shot tasks, (T,), which the seed fixes.
 
     classify(support, query), of shapes (t, N, K, n_in) and (t, M, n_in), returns the
@@ -348,7 +366,7 @@ def accuracy(classify, pictures, N, K, T, seed):
     found = []
     for start in range(0, T, 4):  # four at a time, so that their weights fit the cache
         t = min(4, T - start)
-        x = draw_tasks(rng, pictures, t, N, K + QUERIES)
+        x = draw_tasks(rng, drawings, t, N, K + QUERIES)
         support = x[:, :, :K]
         query = x[:, :, K:].reshape(t, N * QUERIES, -1)
         right = classify(support, query) == labels

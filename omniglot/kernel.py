@@ -1,9 +1,11 @@
 """What has been found on characters: which drawings belong together.
 
-One gradient step on a drawing x' moves the outputs at x by as much as the tangent
-kernel K(x, x') says. So K is a similarity of drawings, and one step of learning a new
-task answers much as the nearest neighbour in this similarity does.
+One gradient step on a drawing x' moves the outputs at another drawing x by as much as
+the tangent kernel of the two says. So the kernel is a similarity of drawings, and one
+step of learning a new task answers much as the nearest neighbour in it does.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,10 +15,10 @@ TASKS = 40  # to judge a kernel by
 
 
 def tangent_kernel(net, phi, x):
-    """K(x, x'), (n, n), of inputs (n, n_in): how far the outputs move together.
+    """How far the outputs move together: (n, n), of inputs (n, n_in).
 
-    K(x, x') = Σ_c ∂z_c(x)/∂φ · ∂z_c(x')/∂φ, where z_c is output c less the mean of the
-    outputs, on which no probability depends (Jacot, Gabriel, Hongler 2018).
+    For x and x' it is Σ_c ∂z_c(x)/∂φ · ∂z_c(x')/∂φ, where z_c is output c less the mean
+    of the outputs, on which no probability depends (Jacot, Gabriel, Hongler 2018).
     """
     n, N = len(x), net.layer_sizes[-1]
     products = np.zeros((n, n), phi.dtype)
@@ -36,28 +38,35 @@ def correlation(x):
     return x @ x.T / x.shape[-1]
 
 
-def judge(kernel, pictures, N, seed, classify=None):
-    """What a kernel says of N-way 1-shot tasks: four means over the tasks, (4,).
+class Found(NamedTuple):
+    """What a kernel says of 1-shot tasks: means over the tasks."""
 
-    1. K(x, x') where x, a query, and x', a support drawing, are of one character;
-    2. K(x, x') where they are of different characters;
-    3. the accuracy (%) of the nearest neighbour in K;
-    4. in how many queries (%) it gives the same answer as `classify`, a function as in
-       `accuracy`.
+    same: float    # the kernel of a query and a support drawing of one character
+    others: float  # and of different characters
+    right: float   # % of the queries for which the most similar support drawing is right
+    agree: float   # % of the queries in which `classify` gives the same answer
+
+
+def judge(kernel, drawings, N, seed, classify=None):
+    """A Found: what a kernel, a function of inputs (n, n_in), says of N-way tasks.
+
+    classify  as in `accuracy`
     """
     rng = np.random.default_rng(seed)
     same = np.eye(N, dtype=bool).repeat(QUERIES, axis=0)  # (queries, N)
     rows = []
-    for x in draw_tasks(rng, pictures, TASKS, N, 1 + QUERIES):
+    for x in draw_tasks(rng, drawings, TASKS, N, 1 + QUERIES):
         support = x[:, 0]
         query = x[:, 1:].reshape(N * QUERIES, -1)
-        K = kernel(np.concatenate([support, query]))[N:, :N]
-        nearest = K.argmax(axis=1)
+        both = np.concatenate([support, query])
+        similarity = kernel(both)[N:, :N]  # (queries, N)
+        nearest = similarity.argmax(axis=1)
         right = same[np.arange(len(nearest)), nearest]
 
         agree = np.nan
         if classify:
             answers = classify(support[None, :, None], query[None])[0]
             agree = np.mean(nearest == answers)
-        rows.append([K[same].mean(), K[~same].mean(), 100 * right.mean(), 100 * agree])
-    return np.mean(rows, axis=0)
+        rows.append([similarity[same].mean(), similarity[~same].mean(),
+                     100 * right.mean(), 100 * agree])
+    return Found(*np.mean(rows, axis=0))
