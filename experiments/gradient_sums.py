@@ -1,15 +1,16 @@
 """Which sums of inner gradients learn: the announcement's figure, and its twin.
 
-    python -m experiments.gradient_sums --figures figures
+    python -m experiments.gradient_sums      about half an hour on two cores
 
 Section 6.2 of Nichol, Achiam, Schulman 2018, arXiv:1803.02999v3: train by g1, g2 and so
-on alone, and by sums of them. At an equal outer step size ε, as in the paper, longer
-sums learn faster. But they also move φ further. The twin has the same movement for all:
-ε times the number of gradients is equal.
+on alone, and by sums of them. At an equal outer step size epsilon, as in the paper,
+longer sums learn faster. But they also move phi further. The twin has the same movement
+for all: epsilon times the number of gradients is equal. The table is printed, and the
+figure drawn to figures/gradient_sums.png.
 
-But: α = 0.01 and 3,000 iterations, where the paper has 0.003 and 40,000. g1 alone makes
-some progress here. The columns "last layer 0" tell of what kind: with the last layer
-set to zero, what is learnt below it counts, and what g1 has learnt does not.
+But: alpha = 0.01 and 3,000 iterations, where the paper has 0.003 and 40,000. g1 alone
+makes some progress here. The columns "last layer 0" tell of what kind: with the last
+layer set to zero, what is learnt below it counts, and what g1 has learnt does not.
 """
 
 import argparse
@@ -17,11 +18,13 @@ import signal
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from omniglot import demo, figures
+from omniglot import demo
 from omniglot.data import SIDE, accuracy
 from reptile import MLP, trajectory
 
+FIGURE = Path(__file__).parents[1] / "figures" / "gradient_sums.png"
 SUMS = {  # c of Σ c_i g_i
     "g1": [1],
     "g2": [0, 1],
@@ -31,6 +34,15 @@ SUMS = {  # c of Σ c_i g_i
     "g4": [0, 0, 0, 1],
     "g1 + g2 + g3 + g4": [1, 1, 1, 1],
 }
+STYLES = {  # last gradients alone as FOMAML, sums as Reptile
+    "g1": ("#E69F00", "-"),
+    "g2": ("#009E73", ":"),
+    "g3": ("#009E73", "-."),
+    "g4": ("#009E73", "-"),
+    "g1 + g2": ("#0072B2", ":"),
+    "g1 + g2 + g3": ("#0072B2", "-."),
+    "g1 + g2 + g3 + g4": ("#0072B2", "-"),
+}
 ALPHA, EPSILON = 0.01, 0.25
 N = 5
 STEPS, TASKS = 5, 100  # to judge by
@@ -38,7 +50,7 @@ NET = MLP([SIDE**2, 256, 128, N], loss="cross-entropy")
 
 
 def outer_steps(name):
-    """ε of a sum in the two figures: equal ε, and equal ε times number of gradients."""
+    """ε of a sum in the two panels: equal ε, and equal ε times number of gradients."""
     return EPSILON, 4 * EPSILON / sum(SUMS[name])
 
 
@@ -54,21 +66,29 @@ def weighted_sum(c):
 def method(name, epsilon):
     """The method that moves φ along one sum, by mini-batches of 25 drawings."""
     c = SUMS[name]
-    return demo.Method(weighted_sum(c), ALPHA, epsilon, k=len(c), shots=5 * len(c),
-                       meta_batch=1)
+    return demo.Method(name, weighted_sum(c), ALPHA, epsilon, k=len(c),
+                       drawings=5 * len(c), meta_batch=1)
 
 
 def run(job):
-    """Train by one sum from one seed: % at tenths of the way, and with last layer 0."""
-    name, epsilon, seed, iterations, pictures, test = job
+    """Train by one sum from one seed: % at tenths of the way, and with last layer 0.
+
+    None if it diverges.
+    """
+    name, epsilon, seed, iterations, drawings, test = job
     curve = []
-    stops = demo.meta_train(method(name, epsilon), NET, pictures, iterations, seed)
-    for i, learner in stops:
-        curve.append([i, five_shot(learner, test)])
-    zeroed = learner._replace(phi=without_last_layer(learner.phi))
-    print(f"  {name}, ε = {epsilon:g}, seed {seed}: {curve[0][1]:.1f} -> "
+    try:
+        stops = demo.meta_train(method(name, epsilon), NET, drawings, iterations, seed)
+        for i, learner in stops:
+            curve.append([i, five_shot(learner, test)])
+        zeroed = five_shot(without_last_layer(learner), test)
+    except FloatingPointError as error:
+        print(f"  {name}, epsilon = {epsilon:g}, seed {seed}: {error}", flush=True)
+        return None
+
+    print(f"  {name}, epsilon = {epsilon:g}, seed {seed}: {curve[0][1]:.1f} -> "
           f"{curve[-1][1]:.1f} %", flush=True)
-    return np.array(curve), five_shot(zeroed, test)
+    return np.array(curve), zeroed
 
 
 def five_shot(learner, test):
@@ -77,27 +97,26 @@ def five_shot(learner, test):
     return accuracy(classify, test, N, 5, TASKS, seed=1).mean()
 
 
-def without_last_layer(phi):
-    """φ with zeros in its last layer: all classes are equally likely to it."""
-    phi = phi.copy()
-    NET.unpack(phi)[-1][...] = 0
-    return phi
+def without_last_layer(learner):
+    """The learner with zeros in its last layer: all classes are equally likely."""
+    phi = learner.phi.copy()
+    learner.net.unpack(phi)[-1][...] = 0
+    return learner._replace(phi=phi)
 
 
 def untrained(seed, test):
     """% of the random φ, and with last layer 0."""
     random = demo.METHODS["random"]._replace(alpha=ALPHA)
     _, learner = next(demo.meta_train(random, NET, None, 0, seed))
-    zeroed = learner._replace(phi=without_last_layer(learner.phi))
-    return five_shot(learner, test), five_shot(zeroed, test)
+    return five_shot(learner, test), five_shot(without_last_layer(learner), test)
 
 
-def train_all(seeds, iterations, pictures, test):
-    """{(name, ε): a pair for each seed, as `run` returns it}, on all cores."""
+def train_all(seeds, iterations, drawings, test):
+    """{(name, ε): what `run` returns, for each seed}, on all cores."""
     settings = {(name, epsilon) for name in SUMS for epsilon in outer_steps(name)}
     # The longest first, so that no core is left with a long one at the end.
     settings = sorted(settings, key=lambda setting: -len(SUMS[setting[0]]))
-    jobs = [(*setting, seed, iterations, pictures, test)
+    jobs = [(*setting, seed, iterations, drawings, test)
             for setting in settings for seed in seeds]
     print(f"{len(jobs)} trainings of {iterations:,} iterations", flush=True)
 
@@ -109,13 +128,17 @@ def train_all(seeds, iterations, pictures, test):
 
 def print_table(found, start):
     """% of each sum, twice, each beside % with the last layer set to zero."""
-    print(f"\n{N}-way 5-shot accuracy (%) after {STEPS} steps of α = "
-          f"{ALPHA}: mean (range) of three seeds\n")
-    print_row("", ["equal ε", "last layer 0", "equal movement", "last layer 0"])
+    print(f"\n{N}-way 5-shot accuracy (%) after {STEPS} steps of alpha = {ALPHA}: "
+          "mean (range) of three seeds\n")
+    print_row("", ["equal epsilon", "last layer 0", "equal movement", "last layer 0"])
     for name in SUMS:
         cells = []
         for epsilon in outer_steps(name):
-            curves, zeroed = zip(*found[name, epsilon])
+            results = found[name, epsilon]
+            if None in results:
+                cells += ["diverged", ""]
+                continue
+            curves, zeroed = zip(*results)
             ends = [curve[-1, 1] for curve in curves]
             cells += [mean_and_range(ends), mean_and_range(zeroed)]
         print_row(name, cells)
@@ -132,31 +155,54 @@ def mean_and_range(values):
     return f"{np.mean(values):.1f} ({min(values):.1f}-{max(values):.1f})"
 
 
+def draw(found, path):
+    """The announcement's figure and its twin: the seeds' mean, and their range."""
+    figure = Figure(figsize=(16, 7), dpi=120, layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for i, title in enumerate([f"Equal ε = {EPSILON}", "Equal movement"]):
+        axes = panels[i]
+        last = {}  # % at the end
+        for name in SUMS:
+            results = found[name, outer_steps(name)[i]]
+            if None in results:
+                continue
+            curves = np.array([curve for curve, _ in results])  # (seeds, points, 2)
+            iteration, five = curves[0, :, 0], curves[:, :, 1]
+            colour, line = STYLES[name]
+            axes.plot(iteration, five.mean(axis=0), ls=line, color=colour, lw=3,
+                      label=name)
+            axes.fill_between(iteration, five.min(axis=0), five.max(axis=0),
+                              color=colour, alpha=0.15, lw=0)
+            last[name] = five[:, -1].mean()
+
+        best = max(last, key=last.get)
+        axes.set_title(f"{title}: {best} is best, with {last[best]:.0f} %", fontsize=18)
+        axes.set_xlabel("iteration of meta-training", fontsize=15)
+        axes.tick_params(labelsize=14)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel(f"{N}-way 5-shot accuracy (%)\nafter {STEPS} steps",
+                         fontsize=15)
+    panels[0].legend(fontsize=15)
+    figure.savefig(path)
+
+
 def main(argv=None):
     """Train by each sum from three seeds, twice; print the table, draw the figure."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once
     p = argparse.ArgumentParser(prog="python -m experiments.gradient_sums",
                                 description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    demo.add_data_options(p)
     p.add_argument("--iterations", type=demo.number(1, 10**7), default=3000,
                    metavar="I", help="outer steps (default: 3000)")
-    p.add_argument("--figures", type=Path, metavar="FOLDER",
-                   help="draw gradient_sums.png in this folder")
+    p.add_argument("--seed", type=demo.number(0, 2**32 - 3), default=0,
+                   help="the first of the three (default: 0)")
     args = p.parse_args(argv)
-    pictures, test = demo.load(p, args)
+    drawings, test = demo.load("alphabets", "pixels", args.seed)
 
     seeds = range(args.seed, args.seed + 3)
-    found = train_all(seeds, args.iterations, pictures, test)
+    found = train_all(seeds, args.iterations, drawings, test)
     print_table(found, [untrained(seed, test) for seed in seeds])
-
-    if args.figures:
-        equal, twin = {}, {}
-        for name in SUMS:
-            for panel, epsilon in zip((equal, twin), outer_steps(name)):
-                panel[name] = [curve for curve, _ in found[name, epsilon]]
-        panels = {f"Equal ε = {EPSILON}": equal, "Equal movement": twin}
-        figures.gradient_sums(args.figures / "gradient_sums.png", panels, N, STEPS)
+    draw(found, FIGURE)
 
 
 if __name__ == "__main__":

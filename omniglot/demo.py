@@ -25,11 +25,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from omniglot.data import (INPUTS, SIDE, accuracy, load_papers_split, load_split,
-                           mini_batches, support_and_query)
+from omniglot import data
+from omniglot.data import accuracy, mini_batches, support_and_query
 from omniglot.kernel import Found, correlation, judge, tangent_kernel
 from reptile import MLP, Adam0, adapt, fomaml, inner_loop, joint, maml, train
-
 
 # How φ is trained
 
@@ -319,12 +318,12 @@ def main(argv=None):
     except (OSError, ValueError) as error:
         p.error(error)
 
-    names = ["random", args.update]
     if args.update == "all":
-        names = METHODS
-    names = list(dict.fromkeys(names))  # each once
+        names, first = METHODS, "reptile"
+    else:
+        names, first = dict.fromkeys(["random", args.update]), args.update  # each once
     seeds = range(args.seed, args.seed + args.seeds)
-    net = MLP([SIDE**2, *args.hidden, args.ways], loss="cross-entropy")
+    net = MLP([data.SIDE**2, *args.hidden, args.ways], loss="cross-entropy")
     columns = columns_of(args.ways, args.tasks)
 
     found = run_all(names, seeds, net=net, iterations=args.iterations,
@@ -334,17 +333,17 @@ def main(argv=None):
     pixel_kernels = [judge(correlation, test, columns[0].N, seed) for seed in seeds]
 
     print_accuracy(columns, seeds, nearest, found)
-    print_differences("reptile" if args.update == "all" else args.update, nearest, found)
+    print_differences(first, nearest, found)
     print_kernels(args.inputs, pixel_kernels, found)
 
 
 def load(split, inputs, seed, folder=None):
     """Drawings to train on, and to test on, as the options say."""
-    see = INPUTS[inputs]
+    see = data.INPUTS[inputs]
     if split == "papers":
-        drawings, test = load_papers_split(seed, see, folder)
+        drawings, test = data.load_papers_split(seed, see, folder)
     else:
-        drawings, test = load_split(*SPLITS[split], see, folder)
+        drawings, test = data.load_split(*SPLITS[split], see, folder)
     print(f"{len(drawings.pictures):,} characters to train on, {len(test.pictures)} to "
           "test on\n")
     return drawings, test
@@ -377,16 +376,16 @@ def parser():
                    help="classes of a task in training (default: 20)")
     p.add_argument("--hidden", type=number(1, 4096), nargs="+", default=[256, 128],
                    metavar="n", help="units of each hidden layer (default: 256 128)")
-    p.add_argument("--inputs", choices=INPUTS, default="pixels",
+    p.add_argument("--inputs", choices=data.INPUTS, default="pixels",
                    help="what the network sees of a drawing: its pixels, or the edges "
                    "of its strokes in four directions (default: pixels)")
     p.add_argument("--iterations", type=number(1, 10**7), default=8000, metavar="I",
                    help="outer steps (default: 8000)")
     p.add_argument(
         "--split", choices=SPLITS, default="alphabets",
-        help="test on new alphabets, with the two small files; with the two large ones, "
-        "as Lake et al. do; or pool these, as the papers do, and train on 1,200 "
-        "characters drawn at random (default: alphabets)")
+        help="alphabets: test on new ones, with the two small files; lake: the same "
+        "with the two large files; papers: pool these, and train on 1,200 characters "
+        "drawn at random (default: alphabets)")
     p.add_argument(
         "--data", metavar="FOLDER",
         help="where Omniglot is, zipped or unpacked; else OMNIGLOT_DIR, or a download")

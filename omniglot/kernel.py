@@ -43,7 +43,7 @@ class Found(NamedTuple):
 
     same: float    # the kernel of a query and a support drawing of one character
     others: float  # and of different characters
-    right: float   # % of the queries for which the most similar support drawing is right
+    right: float   # % of the queries that the nearest in the kernel tells right
     agree: float   # % of the queries in which `classify` gives the same answer
 
 
