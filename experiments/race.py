@@ -5,21 +5,22 @@
 takes about half an hour on one core and writes experiments/results/race.json, which lesson 2
 of the tutorial draws.
 
-The sine demo's network and α, five tasks an iteration, k = 5 inner steps for Reptile.
-FOMAML and MAML are trained *as they are tested*: k − 1 = 4 steps on one support set of
+The sine demo's network and alpha, five tasks an iteration, k = 5 inner steps for Reptile.
+FOMAML and MAML are trained *as they are tested*: k - 1 = 4 steps on one support set of
 10 points, the last gradient on a query set of 10 other points. Two controls: MAML and
 FOMAML on Reptile's five different mini-batches, and Reptile on MAML's points.
 
 The outer optimiser is Adam. One rule chooses the outer step size of each: constant or
-falling linearly to zero, and ε doubled or halved until the error stops getting smaller.
+falling linearly to zero, and epsilon doubled or halved until the error stops getting smaller.
 It is the mean error after 8 steps of three runs whose tasks and test sines the race
-does not use. (Plain outer steps are left out: at the ε that this rule finds for FOMAML,
+does not use. (Plain outer steps are left out: at the epsilon that this rule finds for FOMAML,
 at least one of the ten runs diverges.)
 
-Then each makes ten runs, with the same random φ, tasks and test sines as the others.
+Then each makes ten runs, with the same random phi, tasks and test sines as the others.
 All runs of a method advance together: row r of `phi` is run r.
 """
 
+import argparse
 import json
 from pathlib import Path
 from time import process_time
@@ -162,19 +163,26 @@ def digits(numbers, n=4):
     return np.round(np.asarray(numbers, float), n).tolist()
 
 
-def main():
+def main(argv=None):
     """Tune, race, and write the results."""
+    p = argparse.ArgumentParser(prog="python -m experiments.race",
+                                description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.parse_args(argv)
     chosen = tune_all()
     cost = milliseconds()
 
     curves = {}
     for method, (outer_step, epsilon, _) in chosen.items():
         phis = meta_train(method, outer_step, epsilon, RUNS, seed=0)
-        curves[method] = errors_at(MARKS, phis, seed=1000)
+        try:
+            curves[method] = errors_at(MARKS, phis, seed=1000)
+        except FloatingPointError as error:
+            print(f"{method}: {error}")  # it has no row
 
     results = {}
-    for method, (outer_step, epsilon, tuning_error) in chosen.items():
-        errors = curves[method]  # (len(MARKS), runs, len(STEPS))
+    for method, errors in curves.items():  # (len(MARKS), runs, len(STEPS))
+        outer_step, epsilon, tuning_error = chosen[method]
         results[method] = {
             "outer step": outer_step,
             "epsilon": epsilon,
