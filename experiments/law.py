@@ -44,7 +44,7 @@ METHODS = {"Reptile": (inner_loop, 5), "MAML": (maml, 2)}  # update, mini-batche
 
 
 def patterns(C):
-    """The patterns e_i, (50, n), and their signals lambda_i, (n,), the largest first."""
+    """The patterns e_i, (50, n), and their signals, (n,), the largest first."""
     values, vectors = np.linalg.eigh(C)
     signal = values[::-1] / len(C)
     keep = signal > SHOWN * signal.sum()
@@ -122,7 +122,8 @@ def main(argv=None):
                  == (family, B, name, units)]
         law = "".join(f"{m:6.2f}" for m in predicted(FAMILIES[family], B))
         mean = "".join(f"{m:6.2f}" for m in np.mean(found, axis=0))
-        print(f"{family:19} B = {B:2}  {name:8}{units:4} units   law{law}   found{mean}")
+        print(f"{family:19} B = {B:2}  {name:8}{units:4} units   law{law}   "
+              f"found{mean}")
     RESULTS.write_text(json.dumps(rows, indent=0) + "\n", "utf-8")
 
 

@@ -2,22 +2,23 @@
 
     python -m experiments.race
 
-takes about half an hour on one core and writes experiments/results/race.json, which lesson 2
-of the tutorial draws.
+takes about half an hour on one core and writes experiments/results/race.json, which
+lesson 2 of the tutorial draws.
 
-The sine demo's network and alpha, five tasks an iteration, k = 5 inner steps for Reptile.
-FOMAML and MAML are trained *as they are tested*: k - 1 = 4 steps on one support set of
-10 points, the last gradient on a query set of 10 other points. Two controls: MAML and
-FOMAML on Reptile's five different mini-batches, and Reptile on MAML's points.
+The sine demo's network and alpha, five tasks an iteration, k = 5 inner steps for
+Reptile. FOMAML and MAML are trained *as they are tested*: k - 1 = 4 steps on one
+support set of 10 points, the last gradient on a query set of 10 other points. Two
+controls: MAML and FOMAML on Reptile's five different mini-batches, and Reptile on
+MAML's points.
 
 The outer optimiser is Adam. One rule chooses the outer step size of each: constant or
-falling linearly to zero, and epsilon doubled or halved until the error stops getting smaller.
-It is the mean error after 8 steps of three runs whose tasks and test sines the race
-does not use. (Plain outer steps are left out: at the epsilon that this rule finds for FOMAML,
-at least one of the ten runs diverges.)
+falling linearly to zero, and epsilon doubled or halved until the error stops getting
+smaller. It is the mean error after 8 steps of three runs whose tasks and test sines
+the race does not use. (Plain outer steps are left out: at the epsilon that this rule
+finds for FOMAML, at least one of the ten runs diverges.)
 
-Then each makes ten runs, with the same random phi, tasks and test sines as the others.
-All runs of a method advance together: row r of `phi` is run r.
+Then each makes ten runs, with the same random phi, tasks and test sines as the
+others. All runs of a method advance together: row r of `phi` is run r.
 """
 
 import argparse

@@ -15,7 +15,17 @@ import numpy as np
 from PIL import Image as Picture
 
 from reptile import adapt, every_step, trajectory
-from sine_demo import B, X, curves, draw_sine, evaluate, new_sines, plane, sine
+from sine_demo import (
+    B,
+    X,
+    curves,
+    draw_sine,
+    evaluate,
+    new_sines,
+    plane,
+    sine,
+    tangent_kernel,
+)
 
 ROOT = Path(__file__).parents[1]
 RACE = ROOT / "experiments" / "results" / "race.json"
@@ -458,9 +468,10 @@ def fading(alphas, left, in_use):
 # Lesson 4
 
 
-def draw_step(axes, net, phi, point, alpha, colour):
-    """The function before and after one gradient step on one point, (x₀, y₀)."""
+def draw_step(axes, net, phi, point, colour):
+    """The function before and after one step on (x₀, y₀), scaled to land on it."""
     x_0, y_0 = (np.array([[number]]) for number in point)  # a mini-batch of one
+    alpha = 1 / (2 * tangent_kernel(net, phi, x_0).item())
     W = adapt(net, phi, x_0, y_0, alpha, steps=1)
     before, after = net.predict(phi, X), net.predict(W, X)
     axes.plot(X, before, color="0.4", linestyle=":", label="before the step")
@@ -481,12 +492,12 @@ def draw_kernel(axes, K, alpha, x_0=None):
     return image
 
 
-def one_point(net, phis, point, alpha):
-    """One gradient step on one point, from each {name: φ}."""
+def one_point(net, phis, point):
+    """One gradient step that lands on one point, from each {name: φ}."""
     figure, axes = panels(len(phis), share=True)
     for panel, (name, phi) in zip(axes, phis.items()):
-        draw_step(panel, net, phi, point, alpha, COLOURS[name])
-        panel.set(title=name, xlabel="x", ylim=(-4.6, 4.6))
+        draw_step(panel, net, phi, point, COLOURS[name])
+        panel.set(title=name, xlabel="x", ylim=(-5.2, 5.2))
     axes[0].set_ylabel("f(x)")
     legend_below(figure, axes[-1], columns=3)
     show(figure)
@@ -503,38 +514,35 @@ def kernels(Ks, alpha, x_0=None):
     show(figure)
 
 
-def found(marks, Ks, alpha):
-    """Each method's kernel, and error against correlation while it trains.
+def law(path):
+    """Measured 2ακ against signal / (signal + noise), from experiments/law.py.
 
-    marks  {(method, iteration): (correlation, error)}
-    Ks     {method: K}, at the last of the iterations
+    A mark is the mean over the seeds of one pattern of one family, method and B.
     """
-    plt.rcParams.update(STYLE)
-    figure, axes = plt.subplots(
-        1, 1 + len(Ks), figsize=(11, 5.2), dpi=100, layout="constrained",
-        width_ratios=[2] + [1] * len(Ks),
-    )
-    for panel, (name, K) in zip(axes[1:], Ks.items()):
-        draw_kernel(panel, K, alpha)
-        panel.set(title=name, xlabel="x", xticks=(-4, 0, 4), yticks=[])
+    groups = {}
+    for row in json.loads(path.read_text("utf-8")):
+        key = row["family"], row["B"], row["method"], row["units"]
+        groups.setdefault(key, []).append((row["law"], row["measured"]))
 
-    axes[1].set_ylabel("x′")
-
-    for name in Ks:
-        points = [value for (method, _), value in marks.items() if method == name]
-        correlation, error = np.array(points).T
-        axes[0].plot(
-            1 - correlation, error, MARKERS[name], color=COLOURS[name],
-            linestyle=LINES[name], markersize=12, label=name,
-        )
-    axes[0].set(
-        xscale="log", yscale="log", xlabel="1 − correlation with cos(x − x′)",
-        ylabel="error after 8 steps",
-    )
-    for axis, ticks in (axes[0].xaxis, (0.01, 0.1, 1)), (axes[0].yaxis, (0.1, 1)):
-        axis.set_ticks(ticks, ticks)
-        axis.set_minor_formatter("")
-    axes[0].legend(loc="upper left", frameon=False)
+    figure, (axes,) = panels(height=7)
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=2)
+    for (family, points, method, units), slopes in groups.items():
+        predicted, measured = np.mean(slopes, axis=0)
+        look = {"color": COLOURS[method], "marker": MARKERS[method],
+                "label": f"{method}, B = {points}"}
+        if points == 3:
+            look["markerfacecolor"] = "white"
+        if (family, points) == ("smooth curves", 10):
+            look = {"color": "0.55", "marker": "x", "label": "no room: 64 units"}
+            if units == 128:
+                look = {"color": "black", "marker": "P", "label": "control: 128 units"}
+        axes.plot(predicted, measured, linestyle="", markersize=13, markeredgewidth=2.5,
+                  **look)
+    axes.set(xlabel="signal / (signal + noise)", ylabel="measured: 2ακ", aspect="equal",
+             title="One step trusts a pattern as the law says")
+    handles, labels = axes.get_legend_handles_labels()
+    once = dict(zip(labels, handles))
+    figure.legend(once.values(), once, loc="outside right center", frameon=False)
     show(figure)
 
 

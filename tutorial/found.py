@@ -79,10 +79,8 @@ def draw(start, phi):
     figure, axes = plt.subplots(2, 2, figsize=(16, 11), dpi=100, sharex=True,
                                 sharey="row", layout="constrained")
     phis = {"random φ": start, "Reptile": phi}
-    x_0 = np.array([[POINT[0]]])
     for column, (name, phi) in zip(axes.T, phis.items()):
-        (alpha,) = landing(NETWORK, phi, x_0)
-        figures.draw_step(column[0], NETWORK, phi, POINT, alpha, figures.COLOURS[name])
+        figures.draw_step(column[0], NETWORK, phi, POINT, figures.COLOURS[name])
         image = figures.draw_kernel(column[1], tangent_kernel(NETWORK, phi), ALPHA,
                                     x_0=POINT[0])
 
