@@ -427,10 +427,11 @@ def trained(name, net, seed, iterations=3, see=data.pixels):
 
     alpha, epsilon, k, tasks = SETTINGS[name]
     N = net.layer_sizes[-1]
-    sample = tasks(Drawings(TRAIN, see), N, k, 10)
+    sample = tasks(Drawings(TRAIN), N, k, 10)
     step = alpha if name == "reptile-adam" else alpha * N / 5
     for i in range(iterations):
         x, y = sample(rng, 5)
+        x = see(x)
         moves, vs = [], []
         for task in range(5):
             w, v_task, path, grads = phi, v, [], []
@@ -465,10 +466,12 @@ def trained(name, net, seed, iterations=3, see=data.pixels):
 
 
 def new_tasks(N, K, T, seed, drawings):
-    """Of T test tasks x, (N, K + 5, n_in), each by itself."""
+    """Of T test tasks x, (N, K + 5, n_in), each by itself, as the network sees it."""
     rng = np.random.default_rng([seed, N, K])
     for start in range(0, T, 4):
-        yield from data.draw_tasks(rng, drawings, min(4, T - start), N, K + 5)
+        unseen = Drawings(drawings.pictures)
+        x = data.draw_tasks(rng, unseen, min(4, T - start), N, K + 5)
+        yield from drawings.see(x)
 
 
 def right(name, net, learnt, N, K, T, steps, seed, drawings=Drawings(NEW)):
