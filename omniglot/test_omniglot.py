@@ -223,6 +223,9 @@ def test_preparation_against_its_definition_in_plain_python():
     np.testing.assert_allclose(data.views(ink)[0], expected, atol=1e-6)
     standard = (np.array(expected) - np.mean(expected)) / np.std(expected)
     np.testing.assert_allclose(data.prepare(ink), standard, atol=1e-4)
+    dot = 0 * ink
+    dot[50:53, 50:53] = 1
+    assert 0 < (data.views(dot)[0] > 0).sum() < 200  # and it does not fill the picture
     with pytest.raises(ValueError, match="without ink"):
         data.prepare(0 * ink)
 
@@ -571,15 +574,6 @@ def test_three_seeds_are_three_trainings_and_three_sets_of_tasks(printed):
         cell = rows["may be chance)", title][1]
         assert cell[0] in "+-"
         over_seeds(cell, [mean(a) - mean(b) for a, b in zip(ours, theirs)])
-
-
-def test_differences_are_paired_over_the_tasks(printed):
-    rows, _ = printed("--update fomaml")
-    net = MLP([400, 9, 20], loss="cross-entropy")
-    ours = right("fomaml", net, trained("fomaml", net, 0), 5, 1, 40, 50, 0)
-    less = [a - b for a, b in zip(ours, nearest(5, 1, 40, 0))]
-    close(rows["may be chance)", "nearest neighbour"][0], mean(less),
-          1.96 * stdev(less) / 40**0.5)
 
 
 def test_papers_split_has_the_seed_s_characters_and_the_network_sees_edges(
