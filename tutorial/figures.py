@@ -332,30 +332,6 @@ def two_loops(net, phi, alpha, k, epsilon):
 # Lesson 2
 
 
-def two_weights(loss, phi, steps):
-    """Contour lines of loss(φ) over two weights; from φ a step of each {name: (2,)}."""
-    figure, (axes,) = panels()
-    a, b = np.meshgrid(np.linspace(0.2, 2.2, 120), np.linspace(0.4, 1.5, 120))
-    axes.contour(a, b, loss(np.stack([a, b], axis=-1)), 16, colors="0.75")
-
-    changes = {name: loss(phi + step) - loss(phi) for name, step in steps.items()}
-    for name, step in steps.items():
-        arrow = {"color": COLOURS[name], "width": 6, "headwidth": 20}
-        axes.annotate("", phi + step, phi, arrowprops=arrow)
-        offset, side = ((14, 0), "left") if name == "MAML" else ((-14, 0), "right")
-        axes.annotate(
-            f"{name} {changes[name]:+.2f}".replace("-", "−"), phi + step, offset,
-            textcoords="offset points", ha=side, va="center", fontsize=19,
-        )
-    axes.plot(*phi, "ko", markersize=12)
-    best = min(changes, key=changes.get)
-    axes.set(
-        xlabel="first weight", ylabel="second weight", aspect="equal",
-        title=f"{best}'s step lowers the query loss most",
-    )
-    show(figure)
-
-
 def race(live, tasks, names=("Reptile", "FOMAML", "MAML")):
     """The recorded race against tasks and seconds, and live points on it.
 

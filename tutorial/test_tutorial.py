@@ -82,6 +82,8 @@ def test_lesson_1(monkeypatch):
     assert k1 > 4 > k2 > 2 * k5  # k = 2 between the two
     sgd, constant, falling = map(error, n["by_epsilon"].values())
     assert sgd > 2 * falling and sgd > 2 * constant
+    r_sgd, *rest = map(float, re.findall(r"sines: (\S+)", printed["l1-sgd-why"]))
+    assert r_sgd < 0.5 < min(rest)
     assert printed["l1-exercise"] == "not written yet\n"
     assert printed["l1-solution"] == "right\n"
 
@@ -107,11 +109,6 @@ def test_a_setting_of_lesson_1_is_obeyed_or_refused_in_words(monkeypatch):
 def test_lesson_2(monkeypatch):
     n, printed = run(lesson(2), CHEAPER[2], monkeypatch)
     assert printed["l2-same"].count("True") == 3
-    loss, phi = n["after_adaptation"], np.array([1.6, 1.2])
-    change = {name: loss(phi + step) - loss(phi) for name, step in n["steps"].items()}
-    assert min(change, key=change.get) == "MAML"
-    assert change["FOMAML"] < change["Reptile"] < change["joint training"] < 0
-
     at_60, at_200 = np.transpose([n["live"][m] for m in ("Reptile", "FOMAML", "MAML")])
     assert at_200[0] < 0.5 * at_200[1] and at_200[0] < at_200[2]  # Reptile leads early
     recorded = json.loads(figures.RACE.read_text("utf-8"))
@@ -236,13 +233,9 @@ def test_titles_state_what_is_drawn(monkeypatch):
 
     monkeypatch.setattr(figures, "show", show)
     figures.one_function(NETWORK, np.ones(NETWORK.num_params, np.float32))
-    right = np.array([1.0, 0])
-    figures.two_weights(lambda p: p[..., 0], np.array([1.6, 1.2]),
-                        {"MAML": right, "Reptile": -right})
     figures.star(NETWORK, {"x": np.full(NETWORK.num_params, 1e9)}, ALPHA)
     assert "not zero" in titles[0]
-    assert "Reptile's step lowers" in titles[1]
-    assert "diverged" in titles[2]
+    assert "diverged" in titles[1]
 
 
 def test_the_commands_of_the_teaching_notes(tmp_path, monkeypatch):
