@@ -2,27 +2,26 @@
 
     python -m experiments.race
 
-takes about half an hour on one core and writes experiments/results/race.json, which
-lesson 2 of the tutorial draws.
+writes experiments/results/race.json, which lesson 2 of the tutorial draws.
 
-The sine demo's network and alpha, five tasks an iteration, k = 5 inner steps for
-Reptile. FOMAML and MAML are trained *as they are tested*: k - 1 = 4 steps on one
-support set of 10 points, the last gradient on a query set of 10 other points. Two
-controls: MAML and FOMAML on Reptile's five different mini-batches, and Reptile on
-MAML's points.
+The sine demo's network and α, five tasks an iteration, k = 5 inner steps for Reptile.
+FOMAML and MAML are trained *as they are tested*: k − 1 = 4 steps on one support set of
+10 points, the last gradient on a query set of 10 other points. Two controls: MAML and
+FOMAML on Reptile's five different mini-batches, and Reptile on MAML's points.
 
 The outer optimiser is Adam. One rule chooses the outer step size of each: constant or
-falling linearly to zero, and epsilon doubled or halved until the error stops getting
-smaller. It is the mean error after 8 steps of three runs whose tasks and test sines
-the race does not use. (Plain outer steps are left out: at the epsilon that this rule
-finds for FOMAML, at least one of the ten runs diverges.)
+falling linearly to zero, and ε doubled or halved until the error stops getting smaller.
+It is the mean error after 8 steps of three runs whose tasks and test sines the race
+does not use. (Plain outer steps are left out: at the ε that this rule finds for FOMAML,
+at least one of the ten runs diverges.)
 
-Then each makes ten runs, with the same random phi, tasks and test sines as the
-others. All runs of a method advance together: row r of `phi` is run r.
+Then each makes ten runs, with the same random φ, tasks and test sines as the others.
+All runs of a method advance together: row r of `phi` is run r.
 """
 
 import argparse
 import json
+import signal
 from pathlib import Path
 from time import process_time
 
@@ -140,6 +139,18 @@ def tune_all():
     return chosen
 
 
+def run_all(chosen):
+    """{method: errors, (len(MARKS), RUNS, len(STEPS))}, without those that diverge."""
+    curves = {}
+    for method, (outer_step, epsilon, _) in chosen.items():
+        phis = meta_train(method, outer_step, epsilon, RUNS, seed=0)
+        try:
+            curves[method] = errors_at(MARKS, phis, seed=1000)
+        except FloatingPointError as error:
+            print(f"{method}: a run {error}", flush=True)
+    return curves
+
+
 def at_the_end(errors, reptiles):
     """{inner steps: mean, least, largest error, and how far from Reptile's}.
 
@@ -166,23 +177,18 @@ def digits(numbers, n=4):
 
 def main(argv=None):
     """Tune, race, and write the results."""
-    p = argparse.ArgumentParser(prog="python -m experiments.race",
-                                description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.parse_args(argv)
+    argparse.ArgumentParser(
+        prog="python -m experiments.race",
+        description="A race on sines: Reptile, FOMAML and MAML, each at its best outer "
+        "step size. Takes about half an hour on one core, prints each method's outer "
+        "step size and its error in tuning, and writes experiments/results/race.json.",
+    ).parse_args(argv)
     chosen = tune_all()
     cost = milliseconds()
-
-    curves = {}
-    for method, (outer_step, epsilon, _) in chosen.items():
-        phis = meta_train(method, outer_step, epsilon, RUNS, seed=0)
-        try:
-            curves[method] = errors_at(MARKS, phis, seed=1000)
-        except FloatingPointError as error:
-            print(f"{method}: {error}")  # it has no row
+    curves = run_all(chosen)
 
     results = {}
-    for method, errors in curves.items():  # (len(MARKS), runs, len(STEPS))
+    for method, errors in curves.items():  # (len(MARKS), RUNS, len(STEPS))
         outer_step, epsilon, tuning_error = chosen[method]
         results[method] = {
             "outer step": outer_step,
@@ -199,4 +205,5 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: at once
     main()

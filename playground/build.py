@@ -1,12 +1,12 @@
 """Make what the pages cannot make themselves.
 
-    python playground/build.py            omniglot_3way.js, from omniglot_3way.npz
-    python playground/build.py --picture  the README's figures/playground.png
-    python playground/build.py FOLDER     index.html and draw.html in one file each
+    python -m playground.build            omniglot_3way.js, from omniglot_3way.npz
+    python -m playground.build --picture  the README's figures/playground.png
+    python -m playground.build FOLDER     index.html and draw.html in one file each
 
 The pages open from disk as they are. But a page may not read a file on disk, so that
-draw.html gets its φ as a script. That φ was trained on Omniglot's images:
-python -m omniglot.demo --ways 3 --hidden 96 64 --save playground/omniglot_3way.npz
+draw.html gets its φ as a script. That φ was trained on Omniglot's images, by
+`demo.meta_train` of omniglot/demo.py, for 3-way tasks with hidden layers of 96 and 64.
 """
 
 import argparse

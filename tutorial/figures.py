@@ -13,9 +13,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image as Picture
+from PIL import ImageDraw
 
+from omniglot.data import prepare
 from reptile import adapt, every_step, trajectory
 from sine_demo import (
+    METHODS,
     B,
     X,
     curves,
@@ -30,14 +33,8 @@ from sine_demo import (
 ROOT = Path(__file__).parents[1]
 RACE = ROOT / "experiments" / "results" / "race.json"
 
-COLOURS = {
-    "Reptile": "#0072B2",
-    "joint training": "#E69F00",
-    "FOMAML": "#009E73",
-    "MAML": "#D55E00",
-    "random φ": "#888888",
-    "two terms": "#6A3D9A",
-}
+COLOURS = {name: colour for _, name, colour in METHODS.values()}
+COLOURS |= {"random φ": "#888888", "two terms": "#6A3D9A"}
 LINES = {
     "Reptile": "-",
     "joint training": "--",
@@ -90,30 +87,12 @@ def show(figure):
     display(Image(file.getvalue()))
 
 
-# Divergence
+# Tables
 
 
-def diverged(error):
-    """True if an error is not a number, or far beyond any that training starts with."""
-    return not error < 1000
-
-
-def name_divergence(net, start, phi, alpha, epsilon):
-    """If training from `start` to phi has diverged, say which step size did it."""
-    y = sine((5.0, 0.0), X)  # the largest sine; none has a larger gradient
-    before, at_phi = net.loss(start, X, y), net.loss(phi, X, y)
-    if not diverged(at_phi):
-        return
-
-    W = start
-    for _ in range(20):
-        W = W - alpha * net.loss_and_gradient(W, X, y)[1]
-    if not net.loss(W, X, y) < before:
-        print(f"Training diverged: α = {alpha:g} is too large, since steps of this "
-              "size make even the first φ worse. Try a smaller α.")
-    else:
-        print(f"Training diverged: ε = {epsilon:g} is too large (α is not: steps from "
-              "the first φ improve it). Try ε of 1 or less.")
+def in_words(error, digits=2):
+    """An error as text: a number, or that training has diverged."""
+    return f"{error:.{digits}f}" if error < 1000 else "diverged"
 
 
 @contextlib.contextmanager
@@ -122,10 +101,7 @@ def divergence_is_said(name):
     try:
         yield
     except FloatingPointError as error:
-        print(f"{name} diverged at {error}")
-
-
-# Tables
+        print(f"{name:8} {error}")
 
 
 def interval(values):
@@ -135,8 +111,9 @@ def interval(values):
 
 def print_gist(iteration, error, published):
     """Print the error of the plotted sine beside the one that OpenAI's gist prints."""
-    error = "diverged" if diverged(error) else f"{error:.3f}"
-    print(f"iteration {iteration:6,}: {error}; PyTorch printed {published:.3f}")
+    ours = in_words(error, digits=3)
+    hint = "; lower ALPHA or EPSILON" if ours == "diverged" else ""
+    print(f"iteration {iteration:6,}: {ours}{hint}; PyTorch printed {published:.3f}")
 
 
 def print_errors(net, phis, alpha, steps):
@@ -150,8 +127,15 @@ def print_errors(net, phis, alpha, steps):
             except FloatingPointError:
                 errors = np.full(1000, np.nan)
             mean, half = interval(errors)
-            cells.append("diverged" if diverged(mean) else f"{mean:.2f} ± {half:.2f}")
+            cell = in_words(mean)
+            cells.append(cell if cell == "diverged" else f"{cell} ± {half:.2f}")
         print(f"{name:21}", *(f"{cell:13}" for cell in cells))
+
+
+def print_live(name, errors):
+    """Print a live run's errors on new sines after 60 and 200 iterations."""
+    cells = [in_words(error) for error in errors]
+    print(f"{name:8} error after 60 iterations {cells[0]}, after 200 {cells[1]}")
 
 
 def print_change(name, loss, change, first, second):
@@ -175,24 +159,23 @@ def print_agreement(name, products, formula):
 def print_race(*names):
     """Print rows of the recorded race: errors at its end, and what they cost."""
     recorded = json.loads(RACE.read_text("utf-8"))
-    steps = (1, 8, 32)
-    print("Mean error of ten recorded runs, and their CPU time")
-    print(f"{'after steps:':23}", *(f"{n:<8}" for n in steps), "seconds",
-          " after 8, less Reptile's")
+    steps = "1", "8", "32"
+    print(f"{'error, after steps:':23}", *(f"{n:<6}" for n in steps),
+          "CPU seconds   minus Reptile's, after 8 and 32")
     for name in names:
         row = recorded[name]
-        cells = [f"{row['steps'][str(n)]['mean']:.3f}   " for n in steps]
-        less, half = row["steps"]["8"]["less Reptile's"]
-        difference = "" if name == "Reptile" else f"{less:+.3f} ± {half:.3f}"
-        print(f"{name:23}", *cells, f"{row['seconds'][-1]:7.1f} ", difference)
+        cells = [f"{row['steps'][n]['mean']:.3f} " for n in steps]
+        cells.append(f"{row['seconds'][-1]:8.1f}     ")
+        for n in "8", "32":
+            minus, half = row["steps"][n]["less Reptile's"]
+            cells.append("" if name == "Reptile" else f"{minus:+.3f} ± {half:.3f}  ")
+        print(f"{name:23}", *cells)
 
 
-def print_file(path):
-    """Print a table of this project that another command has printed."""
-    if (ROOT / path).exists():
-        print((ROOT / path).read_text("utf-8").rstrip())
-    else:
-        print(f"{path} is not here; `python -m omniglot.demo` prints it.")
+def print_file(path, start=""):
+    """Print a table that another program has printed, from the line with `start`."""
+    text = (ROOT / path).read_text("utf-8")
+    print(text[text.index(start):].rstrip())
 
 
 # The plane of functions
@@ -237,8 +220,7 @@ def star(net, phis, alpha, names=None, steps=8):
         panel.plot(*np.moveaxis(rays, -1, 0), color=COLOURS[name], linewidth=2)
         panel.plot(*rays[-1].T, "o", color=COLOURS[name], markersize=7)
         panel.plot(*rays[0, 0], "ko", markersize=13)  # φ
-        result = "diverged" if diverged(error) else f"error {error:.2f}"
-        panel.set_title(f"{title}\n{result}")
+        panel.set_title(f"{title}\nerror {in_words(error)}")
 
     axes[0].set_ylabel("q, of cos x")
     show(figure)
@@ -250,9 +232,9 @@ def star(net, phis, alpha, names=None, steps=8):
 def before_after(net, phis, alpha, steps=(0, 1, 2, 8)):
     """One sine, ten of its points, the same steps: a panel for each {name: φ}."""
     figure, axes = panels(len(phis), share=True)
-    rng = np.random.RandomState(0)  # the sine and the points of OpenAI's gist
+    rng = np.random.RandomState(0)  # the sine of OpenAI's gist
     task = draw_sine(rng)
-    x = X[rng.choice(len(X), size=B)]  # with replacement, as there
+    x = rng.permutation(X)[:B]
 
     for panel, (name, phi) in zip(axes, phis.items()):
         path, _ = trajectory(net, phi, *every_step(x, sine(task, x), steps[-1]), alpha)
@@ -279,11 +261,10 @@ def one_function(net, phi):
     figure, (axes,) = panels()
     axes.plot(X, sine(task, X)[..., 0].T, color="0.75", linewidth=0.6)
     axes.plot(X, prediction, color=COLOURS["joint training"], linewidth=6)
-    largest = np.abs(prediction).max()
-    result = "close to zero" if largest < 1 else "not zero"
     axes.set(
         xlabel="x", ylabel="f(x)",
-        title=f"Joint training learns a function {result}: |f(x)| ≤ {largest:.2f}",
+        title="Sixty sines, and the function that joint training learns: "
+        f"|f(x)| ≤ {np.abs(prediction).max():.2f}",
     )
     show(figure)
 
@@ -332,12 +313,8 @@ def two_loops(net, phi, alpha, k, epsilon):
 # Lesson 2
 
 
-def race(live, tasks, names=("Reptile", "FOMAML", "MAML")):
-    """The recorded race against tasks and seconds, and live points on it.
-
-    live   {method: errors, (len(tasks),)}
-    tasks  how many tasks each run had seen at each live point
-    """
+def race(*names):
+    """The recorded race, against tasks and against seconds."""
     recorded = json.loads(RACE.read_text("utf-8"))
     figure, axes = panels(2, share=True)
     for x, panel in zip(("tasks", "seconds"), axes):
@@ -348,26 +325,15 @@ def race(live, tasks, names=("Reptile", "FOMAML", "MAML")):
                 row[x], row["least"], row["largest"], color=colour, alpha=0.15,
                 linewidth=0,
             )
-            panel.plot(row[x], row["mean"], LINES[name], color=colour, label=name)
+            panel.plot(row[x], row["mean"], LINES[name] + MARKERS[name], color=colour,
+                       label=name)
         panel.set(xscale="log", yscale="log")
 
-    for name, errors in live.items():
-        axes[0].plot(
-            tasks, errors, MARKERS[name], color=COLOURS[name], markersize=12,
-            markeredgecolor="black", label=f"{name}, live",
-        )
-
-    lowest = min(names, key=lambda name: recorded[name]["mean"][-1])
-    axes[0].set(
-        xlabel="tasks seen", ylabel="error after 8 steps",
-        title=f"{lowest} ends lowest in the mean ...",
-    )
-    tenth = {}  # seconds until the error is 0.1
-    for name in names:
-        mean, seconds = recorded[name]["mean"], recorded[name]["seconds"]
-        tenth[name] = np.interp(-0.1, -np.array(mean), seconds)
-    quickest = min(tenth, key=tenth.get)
-    axes[1].set(xlabel="CPU seconds", title=f"... {quickest} is first below 0.1")
+    axes[0].set(xlabel="tasks seen", ylabel="error after 8 steps",
+                title="The same number of tasks")
+    axes[1].set(xlabel="CPU seconds", title="The same time")
+    axes[0].set_yticks([0.03, 0.1, 0.3, 1, 2], ["0.03", "0.1", "0.3", "1", "2"])
+    axes[0].yaxis.set_minor_formatter("")
     legend_below(figure, axes[0], columns=3)
     show(figure)
 
@@ -539,17 +505,40 @@ def inside(layers):
 
 
 def picture(path):
-    """Show a figure of this project that another command has drawn and saved."""
-    if not (ROOT / path).exists():
-        print(f"{path} is not here; `python -m omniglot.demo` draws it.")
-        return
-
+    """Show a figure of this project that another program has drawn and saved."""
     image = plt.imread(ROOT / path)
     height, width = image.shape[:2]
     figure = plt.figure(figsize=(11, 11 * height / width), dpi=100)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(image, interpolation="antialiased")
     axes.axis("off")
+    show(figure)
+
+
+def network_input(drawing):
+    """What the network sees, (400,), of a drawing "x,y x,y ... / x,y ..."."""
+    paper = Picture.new("L", (105, 105))
+    for stroke in drawing.split("/"):
+        points = [tuple(map(int, point.split(","))) for point in stroke.split()]
+        ImageDraw.Draw(paper).line(points, fill=1, width=5, joint="curve")
+    return prepare(np.asarray(paper))
+
+
+def similarities(Ks, x):
+    """Kernels {title: (n, n)} of n drawings x, (n, 400), as a share of the diagonal."""
+    figure, axes = panels(len(Ks))
+    n = len(x)
+    for panel, (title, K) in zip(axes, Ks.items()):
+        size = np.sqrt(K.diagonal())
+        image = panel.imshow(K / size[:, None] / size, cmap="RdBu_r", vmin=-1, vmax=1,
+                             extent=(0, n, n, 0))
+        for i, drawing in enumerate(x.reshape(n, 20, 20)):
+            for extent in (i, i + 1, -0.1, -1.1), (-1.1, -0.1, i + 1, i):
+                panel.imshow(drawing, cmap="gray_r", extent=extent)
+        panel.set(title=title, xlim=(-1.1, n), ylim=(n, -1.1), xticks=[], yticks=[])
+        panel.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, label="K, 1 for a drawing and itself",
+                    ticks=[-1, 0, 1])
     show(figure)
 
 
