@@ -109,11 +109,12 @@ def interval(values):
     return values.mean(), 1.96 * values.std(ddof=1) / len(values) ** 0.5
 
 
-def print_gist(iteration, error, published):
-    """Print the error of the plotted sine beside the one that OpenAI's gist prints."""
+def print_gist(iteration, error, published=None):
+    """Print the error of the plotted sine, beside the one that OpenAI's gist prints."""
     ours = in_words(error, digits=3)
     hint = "; lower ALPHA or EPSILON" if ours == "diverged" else ""
-    print(f"iteration {iteration:6,}: {ours}{hint}; PyTorch printed {published:.3f}")
+    beside = f"; PyTorch printed {published:.3f}" if published else ""
+    print(f"iteration {iteration:6,}: {ours}{hint}{beside}")
 
 
 def print_errors(net, phis, alpha, steps):
@@ -135,7 +136,7 @@ def print_errors(net, phis, alpha, steps):
 def print_live(name, errors):
     """Print a live run's errors on new sines after 60 and 200 iterations."""
     cells = [in_words(error) for error in errors]
-    print(f"{name:8} error after 60 iterations {cells[0]}, after 200 {cells[1]}")
+    print(f"{name:8} error after 60 iterations: {cells[0]}, after 200: {cells[1]}")
 
 
 def print_change(name, loss, change, first, second):
