@@ -3,7 +3,7 @@
     check_step(answer)         lesson 1   Reptile's outer step
     check_updates(answer)      lesson 2   Reptile, FOMAML and MAML
     check_expansion(answer)    lesson 3   Reptile's meta-gradient to first order
-    check_kernel_step(answer)  lesson 4   a step on ten points, from the tangent kernel
+    check_slopes(answer)       lesson 4   how far to trust what a few points say
 
 Each returns "right", "not written yet", or "not yet: " and what to do; in lesson 2, a
 line for each update. Only numbers count: an answer is compared with the right one, then
@@ -249,28 +249,49 @@ def check_expansion(answer):
     return verdict(mine, right, wrong)
 
 
-def check_kernel_step(answer):
-    """Lesson 4: answer(K, f, given, y, alpha) is f − (2α/B) Σ K(·, xᵢ) (f(xᵢ) − yᵢ)."""
+def check_slopes(answer):
+    """Lesson 4: answer(e, y, places) is the slope of c by ĉ, (n,), for n patterns."""
     rng = np.random.default_rng(5)
-    features = rng.normal(size=(50, 3))
-    K = features @ features.T
-    f = rng.normal(size=50)
-    given = rng.permutation(50)[:10]
-    y = rng.normal(size=10)
-    alpha = 0.1
-    mine, line = call(answer, K, f, given, y, alpha)
+    e = np.linalg.qr(rng.normal(size=(50, 3)))[0] * 50**0.5
+    y = rng.normal(size=(200, 3)) * [3, 2, 1] @ e.T
+    places = rng.integers(50, size=(200, 4))
+    mine, line = call(answer, e, y, places)
     if line:
         return line
 
-    moved = 2 * alpha * K[:, given] @ (f[given] - y) / 10
+    given = np.take_along_axis(y, places, axis=1)  # (T, B)
+    terms = given[..., None] * e[places]  # (T, B, n)
+    c = y @ e / 50
+    same_points = (y[:, places[0], None] * e[places[0]]).mean(axis=1)
+
+    def slope(c, estimate, intercept=False):
+        if intercept:
+            c, estimate = c - c.mean(axis=0), estimate - estimate.mean(axis=0)
+        return (c * estimate).sum(axis=0) / np.square(estimate).sum(axis=0)
+
+    estimate = terms.mean(axis=1)
+    right = slope(c, estimate)
+    if verdict(mine, slope(c, estimate, intercept=True), {}) == "right":
+        return "right"
+    product, squares = (c * estimate).sum(axis=0), np.square(c).sum(axis=0)
     wrong = {
-        "this is the change alone; add it to f": -moved,
-        "it moves away from the targets; subtract": f + moved,
-        "a factor 2 is missing: the derivative of r² is 2 r": f - moved / 2,
-        "the loss is a mean over ten points; divide by 10": f - 10 * moved,
-        "alpha is missing": f - moved / alpha,
-        "the residual is f[given] - y; here f itself was used":
-            f - 2 * alpha * K[:, given] @ f[given] / 10,
-        "these are the ten given outputs; return all 50": (f - moved)[given],
+        "this is the sum over the B points; the estimate is their mean":
+            slope(c, terms.sum(axis=1)),
+        "c is the mean of e y over all 50 points, not their sum":
+            slope(c * 50, estimate),
+        "the axes are swapped: divide by the mean of the squared estimate":
+            product / squares,
+        "this is the correlation; the slope divides by the squared estimate alone":
+            product / np.sqrt(squares * np.square(estimate).sum(axis=0)),
+        "the estimate is the mean of y alone; multiply by e at the same places":
+            slope(c, given.mean(axis=1)[:, None]),
+        "every task gets the first one's places; row t of places belongs to task t":
+            slope(c, same_points),
+        "this is one slope for all patterns; sum over the tasks alone, axis=0":
+            np.sum(product) / np.square(estimate).sum(),
+        "this is c / estimate for each task; fit one line through all of them":
+            (c / estimate).mean(axis=0),
     }
-    return verdict(mine, f - moved, wrong)
+    if np.ndim(mine) == 0 and isinstance(mine, float):
+        mine = np.array(mine)
+    return verdict(mine, right, wrong)

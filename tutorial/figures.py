@@ -42,6 +42,9 @@ LINES = {
     "MAML": ":",
     "random φ": (0, (1, 3)),
 }
+FAMILIES = {"sines": "o", "one phase stronger": "s", "a sin x": "^",
+            "lines a x + c": "D", "smooth curves": "v"}
+LOOKS = {"Reptile": (-0.006, 13), "MAML": (0.006, 8)}  # shift, size of the marks
 MARKERS = {"Reptile": "o", "joint training": "^", "FOMAML": "s", "MAML": "D"}
 STYLE = {
     "font.size": 17,
@@ -457,36 +460,97 @@ def kernels(Ks, alpha, x_0=None):
     show(figure)
 
 
-def law(path):
-    """Measured 2ακ against signal / (signal + noise), from experiments/law.py.
+def cloud(e, y, B):
+    """What B points say about each task in y, (T, 50), and what is true.
 
-    A mark is the mean over the seeds of one pattern of one family, method and B.
+    A panel for each pattern, a column of e, (50, n), with the mean of e² = 1.
     """
-    groups = {}
-    for row in json.loads(path.read_text("utf-8")):
-        key = row["family"], row["B"], row["method"], row["units"]
-        groups.setdefault(key, []).append((row["law"], row["measured"]))
-
-    figure, (axes,) = panels(height=7)
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=2)
-    for (family, points, method, units), slopes in groups.items():
-        predicted, measured = np.mean(slopes, axis=0)
-        look = {"color": COLOURS[method], "marker": MARKERS[method],
-                "label": f"{method}, B = {points}"}
-        if points == 3:
-            look["markerfacecolor"] = "white"
-        if (family, points) == ("smooth curves", 10):
-            look = {"color": "0.55", "marker": "x", "label": "no room: 64 units"}
-            if units == 128:
-                look = {"color": "black", "marker": "P", "label": "control: 128 units"}
-        axes.plot(predicted, measured, linestyle="", markersize=13, markeredgewidth=2.5,
-                  **look)
-    axes.set(xlabel="signal / (signal + noise)", ylabel="measured: 2ακ", aspect="equal",
-             title="One step trusts a pattern as the law says")
-    handles, labels = axes.get_legend_handles_labels()
-    once = dict(zip(labels, handles))
-    figure.legend(once.values(), once, loc="outside right center", frameon=False)
+    figure, axes = panels(e.shape[1], share=True)
+    places = np.random.default_rng(0).integers(len(e), size=(len(y), B))
+    given = np.take_along_axis(y, places, axis=1)  # (T, B)
+    ends = np.array([-5.5, 5.5])
+    for i, panel in enumerate(axes):
+        c = (y * e[:, i]).mean(axis=1)
+        estimate = (given * e[places, i]).mean(axis=1)
+        slope = (estimate * c).sum() / np.square(estimate).sum()
+        panel.plot(estimate, c, "o", color="0.65", markersize=4)
+        panel.plot(ends, ends, "k--", linewidth=2, label="45°")
+        panel.plot(ends, slope * ends, color=COLOURS["Reptile"], linewidth=4,
+                   label="best line")
+        panel.set(title=f"pattern {i + 1}: slope {slope:.2f}", xlim=ends, ylim=ends,
+                  xlabel=f"$\\hat c$, from {B} points")
+    axes[0].set_ylabel("c, of the whole sine")
+    legend_below(figure, axes[0], columns=2)
     show(figure)
+
+
+def law(recorded, live):
+    """Gains 2ακ that training has reached, against signal / (signal + noise).
+
+    recorded  the rows of experiments/law.py: a mark is the mean of their seeds, with a
+              line from the least to the largest
+    live      {B: (by the law, measured)}, of sines
+    """
+    plt.rcParams.update(STYLE)
+    figure, axes = plt.subplots(figsize=(11, 7), dpi=100, layout="constrained")
+    axes.plot([0, 1], [0, 1], color="black", linewidth=1)
+    for rows in jobs(recorded, "families", "no room", "control: 128 units"):
+        method, family, points = (rows[0][key] for key in ("method", "family", "B"))
+        colour = COLOURS[method] if rows[0]["room"] else "0.6"
+        side, size = LOOKS[method]  # so that both are seen, in grey, too
+        expected = np.array(rows[0]["law"]) + side
+        gains = np.array([row["measured"] for row in rows])  # (seeds, patterns)
+        axes.vlines(expected, gains.min(axis=0), gains.max(axis=0), colour,
+                    linewidth=2)
+        axes.plot(expected, gains.mean(axis=0), FAMILIES[family], color=colour,
+                  markerfacecolor=colour if points == 10 else "white",
+                  markersize=size, markeredgewidth=2)
+    for points, (expected, gains) in live.items():
+        axes.plot(expected, gains, "k*", markersize=20, markeredgewidth=2,
+                  markerfacecolor="black" if points == 10 else "white")
+
+    dots = {"linestyle": "", "markersize": 12, "markeredgewidth": 2}
+    for name, (_, size) in LOOKS.items():
+        axes.plot([], [], "o", color=COLOURS[name], label=name,
+                  **dots | {"markersize": size})
+    axes.plot([], [], "v", color="0.6", label="64 units: no room", **dots)
+    for family, marker in FAMILIES.items():
+        axes.plot([], [], marker, color="0.3", label=family, **dots)
+    axes.plot([], [], " ", label="   (B = 10: 128 units)")
+    axes.plot([], [], "o", color="0.3", label="filled: B = 10", **dots)
+    axes.plot([], [], "o", color="0.3", label="open: B = 3", markerfacecolor="white",
+              **dots)
+    axes.plot([], [], "k*", markersize=20, linestyle="", label="live")
+    figure.legend(loc="outside right center", frameon=False)
+    axes.set(xlabel="the law: signal / (signal + noise)", ylabel="after training: 2ακ",
+             aspect="equal", xlim=(0, 1.02), ylim=(0, 1.06),
+             title="How far one step trusts each pattern")
+    show(figure)
+
+
+def jobs(recorded, *groups):
+    """The rows of some groups: a list for each job, with all its seeds."""
+    found = {}
+    for row in recorded:
+        if row["group"] in groups:
+            job = [value for key, value in row.items()
+                   if key not in ("seed", "measured", "random")]
+            found.setdefault(str(job), []).append(row)
+    return found.values()
+
+
+def print_gains(recorded, *groups):
+    """Print recorded jobs: the law's gains, and the mean of those after training."""
+    for group in groups:
+        print(group)
+        for rows in jobs(recorded, group):
+            first = rows[0]
+            what = f"{first['family']}, B = {first['B']}, {first['method']}"
+            if first["iterations"] != 3000:
+                what += f", {first['iterations']:,} {first['outer']}"
+            gains = np.mean([row["measured"] for row in rows], axis=0)
+            print(f"  {what:46}" + " ".join(f"{gain:.2f}" for gain in first["law"])
+                  + "  |  " + " ".join(f"{gain:.2f}" for gain in gains))
 
 
 def inside(layers):

@@ -10,7 +10,7 @@ from reptile import fomaml, inner_loop, joint
 from sine_demo import ALPHA, NETWORK
 from tutorial.checks import (
     check_expansion,
-    check_kernel_step,
+    check_slopes,
     check_step,
     check_updates,
 )
@@ -213,26 +213,54 @@ def test_the_expansion_is_not_the_exact_meta_gradient():
         lambda net, phi, x, y, a: (phi - inner_loop(net, phi, x, y, a)) / a)
 
 
-def test_a_step_from_the_kernel():
-    def answer(K, f, given, y, alpha, factor=2.0):
-        return f - factor * alpha * K[:, given] @ (f[given] - y) / 10
-
-    assert check_kernel_step(answer) == "right"
-    assert "factor 2" in check_kernel_step(lambda *a: answer(*a, factor=1))
-    assert "divide by 10" in check_kernel_step(lambda *a: answer(*a, factor=20))
-    assert "subtract" in check_kernel_step(lambda *a: answer(*a, factor=-2))
-    assert "all 50" in check_kernel_step(lambda *a: answer(*a)[a[2]])
+def estimates(e, y, places):
+    return (np.take_along_axis(y, places, axis=1)[..., None] * e[places]).mean(axis=1)
 
 
-def test_the_kernel_step_is_a_real_steps_limit():
-    """Against a real step of a real network, with a tiny α."""
-    from sine_demo import X, tangent_kernel
+def slopes(e, y, places):
+    c, estimate = y @ e / len(e), estimates(e, y, places)
+    return (c * estimate).sum(axis=0) / (estimate**2).sum(axis=0)
 
-    phi = NETWORK.init(np.random.default_rng(0), float)
-    given = np.arange(3, 50, 5)
-    y = np.sin(X[given, 0])
-    K, f = tangent_kernel(NETWORK, phi), NETWORK.predict(phi, X)[:, 0]
-    stepped = phi - 1e-6 * g(phi, X[given], y[:, None])
-    change = (NETWORK.predict(stepped, X)[:, 0] - f) / 1e-6
-    expected = -2 * K[:, given] @ (f[given] - y) / 10
-    assert np.allclose(change, expected, rtol=1e-3, atol=1e-4)
+
+def slopes_by_polyfit(e, y, places):
+    c, estimate = y @ e / len(e), estimates(e, y, places)
+    return np.array([np.polyfit(estimate[:, i], c[:, i], 1)[0] for i in range(3)])
+
+
+def correlations(e, y, places):
+    c, estimate = y @ e / len(e), estimates(e, y, places)
+    return (c * estimate).sum(axis=0) / np.sqrt(
+        (estimate**2).sum(axis=0) * (c**2).sum(axis=0))
+
+
+def swapped(e, y, places):
+    c, estimate = y @ e / len(e), estimates(e, y, places)
+    return (c * estimate).sum(axis=0) / (c**2).sum(axis=0)
+
+
+def without_e(e, y, places):
+    c = y @ e / len(e)
+    estimate = np.take_along_axis(y, places, axis=1).mean(axis=1)[:, None]
+    return (c * estimate).sum(axis=0) / (estimate**2).sum(axis=0)
+
+
+def one_slope(e, y, places):
+    c, estimate = y @ e / len(e), estimates(e, y, places)
+    return (c * estimate).sum() / (estimate**2).sum()
+
+
+@pytest.mark.parametrize("answer, line", [
+    (slopes, "right"),
+    (slopes_by_polyfit, "right"),
+    (lambda e, y, p: None, "not written yet"),
+    (lambda e, y, p: slopes(e, y, p) / 4, "sum over the B points"),
+    (lambda e, y, p: slopes(e, y, p) * 50, "all 50 points"),
+    (swapped, "axes are swapped"),
+    (correlations, "correlation"),
+    (without_e, "multiply by e"),
+    (lambda e, y, p: slopes(e, y, np.tile(p[0], (len(p), 1))), "row t of places"),
+    (one_slope, "sum over the tasks alone"),
+    (lambda e, y, p: (y @ e / 50 / estimates(e, y, p)).mean(axis=0), "one line"),
+])
+def test_how_far_to_trust_a_few_points(answer, line):
+    assert line in check_slopes(answer)
