@@ -20,12 +20,12 @@ import numpy as np
 
 from experiments.race import RESULTS, TASKS
 from reptile import Adam0, fomaml, inner_loop, joint, maml, train
-from sine_demo import ALPHA, NETWORK, X, sample_sines, support_and_query
+from sine_demo import ALPHA, NETWORK, sample_sines, support_and_query
 from tutorial.found import (
     SINES,
     error_after_one_pull,
     errors_without_a_network,
-    one_point,
+    mean_and_range,
 )
 
 SEEDS = 31, 32, 33
@@ -50,15 +50,6 @@ def meta_train(method, seed, iterations):
                         outer=Adam0()):
         pass
     return phi
-
-
-def error_of_one_alpha(phi, seed, alpha):
-    """Mean squared error after one step of size alpha on one point, new sines."""
-    targets, x_0, y_0 = one_point(seed)
-    phis = np.tile(phi, (SINES, 1))
-    _, g = NETWORK.loss_and_gradient(phis, x_0[:, None], y_0[:, None])
-    everywhere = np.tile(X, (SINES, 1, 1))
-    return NETWORK.loss(phis - alpha * g, everywhere, targets).mean()
 
 
 def main(argv=None):
@@ -87,9 +78,10 @@ def main(argv=None):
                 print(name, seed, error)
                 continue
             landing[name].append(error_after_one_pull(NETWORK, phi, seed))
-            tried = [error_of_one_alpha(phi, seed + 100, alpha) for alpha in ALPHAS]
+            tried = [error_after_one_pull(NETWORK, phi, seed + 100, alpha)
+                     for alpha in ALPHAS]
             alpha = ALPHAS[np.argmin(tried)]
-            best[name].append(error_of_one_alpha(phi, seed, alpha))
+            best[name].append(error_after_one_pull(NETWORK, phi, seed, alpha))
 
     print(f"squared error after one step on one point, {SINES:,} new sines, mean and\n"
           f"range of seeds {SEEDS}\n")
@@ -97,13 +89,6 @@ def main(argv=None):
     for name in names:
         print(f"{name:16} {mean_and_range(landing[name]):20} "
               f"{mean_and_range(best[name])}".rstrip())
-
-
-def mean_and_range(errors):
-    """As text; nothing for no errors."""
-    if not errors:
-        return ""
-    return f"{np.mean(errors):.2f}  ({min(errors):.2f}-{max(errors):.2f})"
 
 
 if __name__ == "__main__":

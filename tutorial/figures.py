@@ -414,10 +414,15 @@ def fading(alphas, left, in_use):
 # Lesson 4
 
 
+def landing(net, phi, x):
+    """The step sizes that land on points x, (n, 1), to first order: 1 / 2K(x, x)."""
+    return 1 / (2 * np.diag(tangent_kernel(net, phi, x)))
+
+
 def draw_step(axes, net, phi, point, colour):
     """The function before and after one step on (x₀, y₀), scaled to land on it."""
     x_0, y_0 = (np.array([[number]]) for number in point)  # a mini-batch of one
-    alpha = 1 / (2 * tangent_kernel(net, phi, x_0).item())
+    alpha = landing(net, phi, x_0).item()
     W = adapt(net, phi, x_0, y_0, alpha, steps=1)
     before, after = net.predict(phi, X), net.predict(W, X)
     axes.plot(X, before, color="0.4", linestyle=":", label="before the step")

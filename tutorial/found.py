@@ -32,21 +32,20 @@ SINES = 2000  # to measure by
 SEEDS = 1, 2, 3
 
 
-def landing(net, phi, x):
-    """The step sizes that land on points x, (n, 1), to first order: 1 / 2K(x, x)."""
-    return 1 / (2 * np.diag(tangent_kernel(net, phi, x)))
-
-
 def one_point(seed):
     """SINES new sines, targets (SINES, 50, 1), and one point of each, (SINES, 1)."""
     task, x = new_sines(seed, SINES)
     return sine(task, X), x[:, 0], sine(task, x)[:, 0]
 
 
-def error_after_one_pull(net, phi, seed):
-    """Mean squared error on the 50 points after one step that lands on one of them."""
+def error_after_one_pull(net, phi, seed, alpha=None):
+    """Mean squared error on the 50 points after one step on one of them.
+
+    The step has the size alpha; if that is None, it lands on the point.
+    """
     targets, x_0, y_0 = one_point(seed)
-    alpha = landing(net, phi, x_0)[:, None]  # (SINES, 1)
+    if alpha is None:
+        alpha = figures.landing(net, phi, x_0)[:, None]  # (SINES, 1)
     phis = np.tile(phi, (SINES, 1))
     _, g = net.loss_and_gradient(phis, x_0[:, None], y_0[:, None])
     return net.loss(phis - alpha * g, np.tile(X, (SINES, 1, 1)), targets).mean()
@@ -94,6 +93,13 @@ def draw(start, phi):
     return figure
 
 
+def mean_and_range(errors):
+    """As text; nothing for no errors."""
+    if len(errors) == 0:
+        return ""
+    return f"{np.mean(errors):.2f}  ({min(errors):.2f}-{max(errors):.2f})"
+
+
 def main(argv=None):
     """Meta-train, draw, and print."""
     p = argparse.ArgumentParser(prog="python -m tutorial.found", description=__doc__,
@@ -115,7 +121,7 @@ def main(argv=None):
           f"range)\nof {len(SEEDS)} trainings, each with sines of its own\n")
     names = "predicting zero", "random phi", "Reptile", "the best guess"
     for name, errors in zip(names, np.transpose(rows)):
-        print(f"{name:16} {errors.mean():.2f}  ({errors.min():.2f}-{errors.max():.2f})")
+        print(f"{name:16} {mean_and_range(errors)}")
     print(f"\nthe picture: {args.output}")
 
 
